@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any, Literal
 
 from codesuggest.errors import InvalidNoteError, InvalidSpanError
@@ -45,7 +44,6 @@ ASSERTIONS: tuple[str, ...] = (
     "not_assessed",
 )
 SETTINGS: tuple[str, ...] = ("inpatient", "outpatient", "professional", "emergency")
-_NO_CONTRIBUTIONS: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -314,7 +312,7 @@ class Suggestion:
     selected: bool
     billable: bool
     evidence: tuple[Evidence, ...]
-    contributions: Mapping[str, float] = field(default=_NO_CONTRIBUTIONS, repr=False)
+    contributions: Mapping[str, float] = field(default_factory=dict, repr=False)
     score: float = 0.0
     alternatives: tuple[Alternative, ...] = ()
     status: str = "suggested"
