@@ -1,0 +1,1 @@
+"""Tables a clinician can review without reading code: headings, cues, abbreviations, the lexicon."""

@@ -1,0 +1,141 @@
+"""Sections of a note: which part is history, which is the physician's assessment.
+
+A heading is a known phrase at the start of a line, or after a full stop, that is followed by a colon or stands alone.
+Names of body systems inside a review of systems or an examination do not open a section of their own.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from codesuggest.extract.patterns.headings import HEADINGS, SUBHEADINGS, SYSTEMS
+
+__all__ = ["RawSection", "find_sections"]
+
+# Line heading: optional number or bullet, up to 60 characters, then a colon, a dash, or the end of the line.
+_LINE = re.compile(
+    r"^[^\S\n]*(?:[#*=_~>\-–—•·]+[^\S\n]*)?(?:\(?(?:\d{1,2}|[IVX]{1,4}|[A-Z])[.)][^\S\n]*)?(?:\*\*|__)?"
+    r"([A-Za-z][A-Za-z0-9/&',. ()\-]{0,58}?)(?:\*\*|__)?[^\S\n]*(:|[-–—](?=[^\S\n])|(?=[=_*#\-]*[^\S\n]*$))",
+    re.MULTILINE,
+)
+# Inline heading: after a sentence end or a semicolon, always with a colon.
+_INLINE = re.compile(r"(?<=[.;\])])[^\S\n]+([A-Z][A-Za-z0-9/&' ]{1,40}?):")
+_SQUEEZE = re.compile(r"[^a-z0-9]+")
+
+
+@dataclass(frozen=True, slots=True)
+class RawSection:
+    """A section as found: normalised name, heading and extent in characters.
+
+    Parameters
+    ----------
+    name : str
+    start : int
+        First character of the heading.
+    body : int
+        First character after the heading.
+    end : int
+        Start of the next section.
+    """
+
+    name: str
+    start: int
+    body: int
+    end: int
+
+
+def _key(heading: str) -> str:
+    return _SQUEEZE.sub(" ", heading.lower().replace("&", " and ")).strip()
+
+
+def find_sections(text: str) -> list[RawSection]:
+    """Divide a text into sections that cover it without gaps.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    list of RawSection
+        In order. Text before the first heading is ``"other"``.
+
+    Examples
+    --------
+    >>> [(s.name, s.start) for s in find_sections("PMH: asthma\\nAssessment and Plan:\\nAsthma.")]
+    [('pmh', 0), ('assessment_plan', 12)]
+    """
+    found: list[tuple[int, int, str]] = []
+    for m in _LINE.finditer(text):
+        heading = m.group(1)
+        separator = m.group(2)
+        key = _key(heading)
+        name = HEADINGS.get(key)
+        if name is None:
+            name = _compound(key)
+        if name is None:
+            if separator == ":" or not separator:
+                letters = heading.replace(" ", "")
+                if letters.isupper() and len(letters) > 4 and len(heading.split()) <= 6 and key not in SYSTEMS:
+                    found.append((m.start(1), m.end(), "?" + key))
+            continue
+        if separator and separator != ":" and not heading.isupper():
+            continue  # "Plan - follow up": only capitals carry a dash
+        if not separator and not _alone(text, m.start(), m.end(), heading):
+            continue
+        found.append((m.start(1), m.end(), name))
+    for m in _INLINE.finditer(text):
+        name = HEADINGS.get(_key(m.group(1)))
+        if name is not None:
+            found.append((m.start(1), m.end(), name))
+    found.sort()
+    sections: list[RawSection] = []
+    cuts: list[tuple[int, int, str]] = []
+    current = "other"
+    for start, body, name in found:
+        if cuts and start < cuts[-1][1]:
+            continue
+        if name.startswith("?"):
+            # An unknown heading in capitals: a problem's name inside a plan, otherwise a section of its own.
+            if current in ("assessment_plan", "plan", "assessment", "discharge_diagnosis", "problem_list", "hospital_course", "ros", "exam"):
+                continue
+            name = "other"
+        elif name in ("ros", "exam") and current in ("ros", "exam") and name == current:
+            continue
+        cuts.append((start, body, name))
+        current = name
+    if not cuts or cuts[0][0] > 0:
+        cuts.insert(0, (0, 0, "other"))
+    for i, (start, body, name) in enumerate(cuts):
+        end = cuts[i + 1][0] if i + 1 < len(cuts) else len(text)
+        sections.append(RawSection(name, start, body, max(end, start)))
+    return [s for s in sections if s.end > s.start] or [RawSection("other", 0, 0, len(text))]
+
+
+def _alone(text: str, start: int, end: int, heading: str) -> bool:
+    """Whether a heading without a colon stands on its own line and looks like one."""
+    line_end = text.find("\n", end)
+    rest = text[end : line_end if line_end >= 0 else len(text)]
+    if rest.strip(" =_*#-\t\r"):
+        return False
+    words = heading.split()
+    if heading.isupper() or len(words) <= 2:
+        return heading[0].isupper()
+    return sum(w[0].isupper() for w in words if len(w) > 3) >= sum(len(w) > 3 for w in words) - 1
+
+
+def _compound(key: str) -> str | None:
+    """Resolve "history of present illness and interval events" and the like by their known beginning."""
+    words = key.split()
+    if 2 < len(words) <= 7:
+        for n in range(min(len(words) - 1, 5), 1, -1):
+            name = HEADINGS.get(" ".join(words[:n]))
+            if name is not None and words[n] in ("and", "including", "with", "by", "on", "at", "as", "for", "s", "list", "see"):
+                return name
+    return None
+
+
+def is_subheading(words: str) -> bool:
+    """Whether a label inside a plan ("Medical reasoning", "Additional testing") is not the name of a problem."""
+    return _key(words) in SUBHEADINGS

@@ -1,0 +1,225 @@
+"""Words of a clinical text: a fast tokenizer for spaCy and the normal form in which words are compared.
+
+Decision (2026-11): one compiled regular expression instead of spaCy's English tokenizer. It keeps clinical shorthand
+whole ("A1c", "3b", "7.2"), never splits on exceptions meant for web text, and runs five times faster. What would change
+our mind: a stock tokenizer with that speed.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from spacy.tokens import Doc
+    from spacy.vocab import Vocab
+
+__all__ = ["ClinicalTokenizer", "Tokens", "normal_form", "tokenize"]
+
+_WORD = r"\d+(?:\.\d+)+|[^\W_]+(?:['’][^\W_]+)*"
+_TOKEN = re.compile(rf"({_WORD}|[^\s])( (?=\S))?|(\s+)")
+_PLAIN = re.compile(rf"{_WORD}|[^\s]")
+
+_IRREGULAR = {
+    "feet": "foot",
+    "teeth": "tooth",
+    "children": "child",
+    "women": "woman",
+    "men": "man",
+    "vertebrae": "vertebra",
+    "metastatic": "metastasis",
+    "metastases": "metastasis",
+    "mets": "metastasis",
+    "diagnoses": "diagnosis",
+    "calculi": "calculus",
+    "fungi": "fungus",
+    "nuclei": "nucleus",
+    "bronchi": "bronchus",
+    "thrombi": "thrombus",
+    "emboli": "embolus",
+    "menisci": "meniscus",
+    "polypi": "polyp",
+    "bacteria": "bacteria",
+    "diverticula": "diverticulum",
+    "ova": "ovum",
+    "indices": "index",
+    "fractured": "fracture",
+    "lacerated": "laceration",
+    "sprained": "sprain",
+    "strained": "strain",
+    "dislocated": "dislocation",
+    "ruptured": "rupture",
+    "torn": "tear",
+    "tore": "tear",
+    "infected": "infection",
+    "ulcerated": "ulcer",
+    "ulceration": "ulcer",
+    "swollen": "swelling",
+    "aching": "ache",
+    "painful": "pain",
+    "vomited": "vomiting",
+    "coughing": "cough",
+    "wheezing": "wheeze",
+    "herniated": "herniation",
+    "prolapsed": "prolapse",
+    "enlarged": "enlargement",
+    "inflamed": "inflammation",
+    "obese": "obesity",
+    "aids": "aids",
+    "grey": "gray",
+    "centre": "center",
+    "fibre": "fiber",
+    "litre": "liter",
+    "metre": "meter",
+    "paralysed": "paralyzed",
+}
+_SES = re.compile(r"(?:o|y|ta|pha)ses$")
+
+
+def normal_form(word: str) -> str:
+    """Return the form in which words of notes and of the lexicon are compared.
+
+    Lower case without accents and possessives; American spelling; singular. The mapping is the same on both sides, so a
+    coarse rule only matters where it makes two different words equal.
+
+    Parameters
+    ----------
+    word : str
+        One word, any case.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> [normal_form(w) for w in ("Anaemias", "oedema", "tumours", "Crohn's", "metastases", "Ménière’s")]
+    ['anemia', 'edema', 'tumor', 'crohn', 'metastasis', 'meniere']
+    """
+    w = word.lower()
+    if not w.isascii():
+        w = "".join(c for c in unicodedata.normalize("NFKD", w.replace("’", "'").replace("ß", "ss")) if not unicodedata.combining(c))
+    if w.endswith("'s"):
+        w = w[:-2]
+    w = w.replace("'", "")
+    n = len(w)
+    if n < 4 or not w.isalpha():
+        return w
+    hit = _IRREGULAR.get(w)
+    if hit is not None:
+        return hit
+    if n > 4:
+        w = w.replace("ae", "e").replace("oe", "e")
+        if "our" in w:
+            w = re.sub(r"(?<=[mlv])our(?=s?$|less|ed|ing)", "or", w)
+        w = re.sub(r"is(?=(?:e|ed|es|ing|ation|ations)$)", "iz", w) if re.search(r"(?:al|an|at|il|in|ot|ly|ys|or|ur|ect)is(?:e|ed|es|ing|ation|ations)$", w) else w
+        w = w.replace("sulph", "sulf").replace("trophied", "trophy")
+    if w.endswith("s") and not w.endswith(("ss", "us", "is", "ics")):
+        if w.endswith("ies") and len(w) > 5:
+            w = w[:-3] + "y"
+        elif _SES.search(w) and len(w) > 6:
+            w = w[:-2] + "is"
+        elif w.endswith(("sses", "xes", "zes", "ches", "shes")) or (w.endswith("ses") and len(w) > 6):
+            w = w[:-2]
+        else:
+            w = w[:-1]
+    return w
+
+
+@dataclass(slots=True)
+class Tokens:
+    """The words and marks of one text, without white space.
+
+    Parameters
+    ----------
+    text : str
+    words : list of str, length n_tokens
+        As written.
+    starts, ends : list of int, length n_tokens
+        Half-open character offsets into `text`.
+    """
+
+    text: str
+    words: list[str]
+    starts: list[int]
+    ends: list[int]
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+
+def tokenize(text: str) -> Tokens:
+    """Split a text into words, numbers and single marks.
+
+    Examples
+    --------
+    >>> tokenize("HbA1c 7.2%, q.i.d.").words
+    ['HbA1c', '7.2', '%', ',', 'q', '.', 'i', '.', 'd', '.']
+    """
+    spans = [m.span() for m in _PLAIN.finditer(text)]
+    return Tokens(text, [text[a:b] for a, b in spans], [a for a, _ in spans], [b for _, b in spans])
+
+
+def tokens_of(doc: Doc) -> tuple[Tokens, list[int]]:
+    """Read the tokens of any spaCy document, with the index of each in it."""
+    kept = [t for t in doc if not t.is_space]
+    starts = [t.idx for t in kept]
+    words = [t.text for t in kept]
+    return Tokens(doc.text, words, starts, [s + len(w) for s, w in zip(starts, words, strict=True)]), [t.i for t in kept]
+
+
+class ClinicalTokenizer:
+    """A spaCy tokenizer: ``nlp.tokenizer = ClinicalTokenizer(nlp.vocab)``.
+
+    Parameters
+    ----------
+    vocab : spacy.vocab.Vocab
+
+    Examples
+    --------
+    >>> import spacy
+    >>> nlp = spacy.blank("en")
+    >>> nlp.tokenizer = ClinicalTokenizer(nlp.vocab)
+    >>> [t.text for t in nlp("BP 120/80,  A1c 7.2.")]
+    ['BP', '120', '/', '80', ',', ' ', 'A1c', '7.2', '.']
+    """
+
+    def __init__(self, vocab: Vocab) -> None:
+        self.vocab = vocab
+
+    def __call__(self, text: str) -> Doc:
+        from spacy.tokens import Doc
+
+        words: list[str] = []
+        spaces: list[bool] = []
+        for word, space, blank in _TOKEN.findall(text):
+            words.append(word or blank)
+            spaces.append(bool(space))
+        # A run of blanks of which the first belongs to the word before, as spaCy has it.
+        for i in range(1, len(words)):
+            w = words[i]
+            if w[0] == " " and not spaces[i - 1] and w.isspace() and not words[i - 1].isspace():
+                spaces[i - 1] = True
+                words[i] = w[1:]
+        if "" in words:
+            pairs = [(w, s) for w, s in zip(words, spaces, strict=True) if w]
+            words = [w for w, _ in pairs]
+            spaces = [s for _, s in pairs]
+        return Doc(self.vocab, words=words, spaces=spaces)
+
+    def to_bytes(self, **_: Any) -> bytes:  # noqa: ANN401 - spaCy's own signature
+        """Return nothing to save: the tokenizer has no settings."""
+        return b""
+
+    def from_bytes(self, _data: bytes, **_: Any) -> ClinicalTokenizer:  # noqa: ANN401 - spaCy's own signature
+        """Return the tokenizer itself."""
+        return self
+
+    def to_disk(self, _path: str, **_: Any) -> None:  # noqa: ANN401 - spaCy's own signature
+        """Write nothing: the tokenizer has no settings."""
+
+    def from_disk(self, _path: str, **_: Any) -> ClinicalTokenizer:  # noqa: ANN401 - spaCy's own signature
+        """Return the tokenizer itself."""
+        return self
