@@ -44,7 +44,7 @@ class ReleaseInfo:
 
     Examples
     --------
-    >>> Releases().list()[0].n_codes
+    >>> Releases(shipped_folder()).list()[0].n_codes
     98186
     """
 
