@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesuggest.codes import readers
-from codesuggest.codes.code import ICD10CM
+from codesuggest.codes.code import HCPCS, ICD10CM
 from codesuggest.codes.release import FORMAT, MANIFEST, NOTE_KINDS, Release, manifest_sha256
 from codesuggest.errors import BundleError, ConfigError, InputFormatError
 
@@ -94,6 +94,15 @@ def _from_rows(rows: Iterable[readers.OrderRow]) -> tuple[dict[str, NDArray[Any]
     return arrays, {"chapters": [], "blocks": [], "seventh_sets": [], "has_notes": False}
 
 
+def _in_force(records: Iterable[readers.HcpcsRecord], day: date) -> list[readers.OrderRow]:
+    """Codes, not modifiers, that have begun and not ended on a day."""
+    return [
+        readers.OrderRow(r.code, True, r.short_title, r.title)
+        for r in records
+        if not r.is_modifier and (r.effective is None or r.effective <= day) and (r.terminated is None or r.terminated >= day)
+    ]
+
+
 def _arrays(
     codes: Sequence[str],
     billable: Sequence[bool],
@@ -141,8 +150,8 @@ def compile_release(
     Parameters
     ----------
     file : str or Path
-        The Tabular List (XML; with notes, blocks and seventh characters), or an order file of ICD-10-CM or ICD-10-PCS
-        (codes and titles alone).
+        The Tabular List (XML; with notes, blocks and seventh characters), an order file of ICD-10-CM or ICD-10-PCS
+        or CMS's HCPCS records (codes and titles alone).
     effective : date
         First date of service the release holds for.
     to : str or Path
@@ -193,9 +202,12 @@ def compile_release(
         rows = readers.read_order(file)
         system = readers.system_of_order(rows)
         arrays, tables = _from_rows(rows)
+    elif layout == "hcpcs":
+        system = HCPCS
+        arrays, tables = _from_rows(_in_force(readers.read_hcpcs(file), effective))
     else:
         msg = f"{file.name!r} is a file of the layout {layout!r}. "
-        msg += "Expected a Tabular List (XML) or an order file. Give one of these."
+        msg += "Expected a Tabular List (XML), an order file or HCPCS records. Give one of these."
         raise InputFormatError("CS118", msg)
     files = {f"{key}.npy": _npy(array) for key, array in arrays.items()}
     manifest: dict[str, Any] = {

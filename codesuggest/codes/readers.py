@@ -14,7 +14,8 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import NoReturn
 from xml.etree.ElementTree import Element, ParseError
@@ -26,6 +27,9 @@ from codesuggest.codes.code import ICD10CM, ICD10PCS, Code, shown, with_dot, wit
 from codesuggest.errors import CodesuggestWarning, InputFormatError, InvalidCodeError
 
 __all__ = [
+    "HcpcsRecord",
+    "IndexCode",
+    "IndexEntry",
     "OrderRow",
     "Tabular",
     "TabularBlock",
@@ -33,6 +37,8 @@ __all__ = [
     "TabularCode",
     "detect",
     "read_code_list",
+    "read_hcpcs",
+    "read_index",
     "read_order",
     "read_tabular",
 ]
@@ -114,6 +120,47 @@ class OrderRow:
     billable: bool
     short_title: str
     title: str
+
+
+@dataclass(frozen=True, slots=True)
+class IndexCode:
+    """A code an index gives, dotted; ``needs_more`` when it is printed with a dash: further characters are required."""
+
+    code: str
+    needs_more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IndexEntry:
+    """One line of an index or of the Tables of Neoplasms and Drugs.
+
+    ``terms`` runs from the main term inwards; ``modifiers`` are the nonessential ones of the last term, without parentheses.
+    ``cells`` pairs the heading of a column with its code, in the order of the columns, those without a code left out.
+    """
+
+    terms: tuple[str, ...]
+    modifiers: tuple[str, ...]
+    code: IndexCode | None
+    manifestation: IndexCode | None
+    see: tuple[str, ...]
+    see_also: tuple[str, ...]
+    cells: tuple[tuple[str, IndexCode], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HcpcsRecord:
+    """A HCPCS Level II code or modifier, its lines joined. ``terminated`` is None while it is in force."""
+
+    code: str
+    is_modifier: bool
+    title: str
+    short_title: str
+    coverage: str
+    betos: str
+    added: date | None
+    effective: date | None
+    terminated: date | None
+    action: str
 
 
 # ---------------------------------------------------------------------------------------------------------- files and XML
@@ -480,6 +527,188 @@ def read_code_list(path: str | Path) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
+# ------------------------------------------------------------------------------------------------------------- Index XML
+_INDEX_DEPTH = 12
+_INDEX_CODE = re.compile(r"([A-Z](?:[0-9][0-9A-Z]|A[0-9])(?:\.[0-9A-Z]{1,4})?)\.?(-*)")
+
+
+def _index_code(text: str | None) -> IndexCode | None:
+    match = _INDEX_CODE.fullmatch(_clean(text))
+    return IndexCode(match[1], bool(match[2])) if match else None
+
+
+def _index_title(path: Path, element: Element) -> tuple[str, tuple[str, ...]]:
+    title = element.find("title")
+    if title is None:
+        _structure(path, f"a <{element.tag}> has no title")
+    words, modifiers = [title.text or ""], []
+    for child in title:
+        if child.tag == "nemod":
+            inside = _clean("".join(child.itertext()))
+            modifiers += [part.strip() for part in re.split(r"\)\s*\(", inside.removeprefix("(").removesuffix(")"))]
+        else:
+            words.append("".join(child.itertext()))
+        words.append(child.tail or "")
+    return _clean(" ".join(words)), tuple(modifiers)
+
+
+def _see(element: Element) -> tuple[str, ...]:
+    found = [_clean("".join(e.itertext())) for e in element.findall("see")]
+    found += [f"category {_clean(e.text)}" for e in element.findall("seecat")]
+    return tuple(found + [f"subcategory {_clean(e.text)}" for e in element.findall("subcat")])
+
+
+def _index_entries(path: Path, element: Element, above: tuple[str, ...], headings: dict[str, str]) -> Iterator[IndexEntry]:
+    if len(above) > _INDEX_DEPTH:
+        _structure(path, f"terms are nested deeper than {_INDEX_DEPTH} levels")
+    title, modifiers = _index_title(path, element)
+    cells = []
+    for cell in element.findall("cell"):
+        column = cell.get("col", "")
+        if column not in headings:
+            _structure(path, f"a cell under {title[:40]!r} has the column {shown(column)}, which the heading does not name")
+        code = _index_code(cell.text)
+        if code is not None:
+            cells.append((headings[column], code))
+    terms = (*above, title)
+    yield IndexEntry(
+        terms=terms,
+        modifiers=modifiers,
+        code=_index_code(element.findtext("code")),
+        manifestation=_index_code(element.findtext("manif")),
+        see=_see(element),
+        see_also=tuple(_clean("".join(e.itertext())) for e in element.findall("seeAlso")),
+        cells=tuple(cells),
+    )
+    for child in element.findall("term"):
+        yield from _index_entries(path, child, terms, headings)
+
+
+def read_index(path: str | Path) -> tuple[IndexEntry, ...]:
+    """Read an official index (XML): Alphabetic Index, External Causes, Table of Neoplasms, Table of Drugs and Chemicals.
+
+    Parameters
+    ----------
+    path : str or Path
+        The official ``icd10cm-index-…xml``, ``…-eindex-…``, ``…-neoplasm-…`` or ``…-drug-…``.
+
+    Returns
+    -------
+    tuple of IndexEntry
+        Every main term and subterm, in the order of the file.
+
+    Raises
+    ------
+    InputFormatError
+        As `read_tabular`.
+
+    Notes
+    -----
+    ``<seecat>T71</seecat>`` is given as ``see`` "category T71", ``<subcat>`` as "subcategory …".
+
+    References
+    ----------
+    ICD-10-CM Official Guidelines, section I.A.1 (the Alphabetic Index) and I.A.7 (parentheses: nonessential modifiers).
+
+    Examples
+    --------
+    >>> read_index("icd10cm-eindex-2026.xml")[0].terms  # doctest: +SKIP
+    ('Abandonment NEC',)
+    """
+    path = Path(path)
+    root = _official_root(path, "ICD10CM.index")
+    headings = {head.get("col", ""): _clean(head.text) for head in root.iterfind("indexHeading/head")}
+    entries = tuple(
+        entry for element in root.iterfind("letter/mainTerm") for entry in _index_entries(path, element, (), headings)
+    )
+    if not entries:
+        _structure(path, "it holds no main terms")
+    return entries
+
+
+# ---------------------------------------------------------------------------------------------------------------- HCPCS
+_HCPCS_LENGTH = 293  # through the action code; 320 with filler
+
+
+def _hcpcs_date(path: Path, number: int, text: str) -> date | None:
+    if not text.strip():
+        return None
+    try:
+        return date(int(text[:4]), int(text[4:6]), int(text[6:8]))
+    except ValueError as error:
+        msg = f"Line {number} of {path.name!r} holds {shown(text)} for a date. Expected YYYYMMDD. Download the official file."
+        raise InputFormatError("CS115", msg) from error
+
+
+def read_hcpcs(path: str | Path) -> tuple[HcpcsRecord, ...]:
+    """Read CMS's HCPCS Level II file in its 320-byte record layout; the disclaimer above the records is passed over.
+
+    Parameters
+    ----------
+    path : str or Path
+        The official ``HCPC…_CONTR_ANWEB.txt``; Windows-1252, as CMS writes it.
+
+    Returns
+    -------
+    tuple of HcpcsRecord
+        Codes and modifiers in the order of the file, continuation lines joined with a blank.
+
+    Raises
+    ------
+    InputFormatError
+        If the file is missing, empty, holds no records (CS119), a continuation without its first line, or a wrong date (CS115).
+
+    Notes
+    -----
+    Columns counted from 1: code 1–5, sequence 6–10, kind 11 (3 procedure, 4 its continuation, 7 modifier, 8 its
+    continuation), long title 12–91, short title 92–119, coverage 230, BETOS 257–259, added 269–276, effective 277–284,
+    terminated 285–292, action 293.
+
+    References
+    ----------
+    CMS, HCPCS Level II, "HCPC record layout".
+
+    Examples
+    --------
+    >>> read_hcpcs("HCPC2019.txt")[0].code  # doctest: +SKIP
+    'A1'
+    """
+    path = Path(path)
+    data = read_bytes(path)
+    if b"\0" in data[:4096]:
+        _text(path, data)
+    found: list[HcpcsRecord] = []
+    for number, line in enumerate(data.decode("cp1252", errors="replace").split("\n"), start=1):
+        line = line.rstrip("\r")
+        if len(line) < _HCPCS_LENGTH or not line[5:10].isdecimal() or line[10] not in "3478":
+            continue
+        code, title = line[:5].strip(), _clean(line[11:91])
+        if line[10] in "48":
+            if not found or found[-1].code != code:
+                msg = f"Line {number} of {path.name!r} continues {shown(code)} without its first line. "
+                raise InputFormatError("CS115", msg + "Expected the record before it. Download the official file.")
+            found[-1] = replace(found[-1], title=f"{found[-1].title} {title}")
+            continue
+        found.append(
+            HcpcsRecord(
+                code=code,
+                is_modifier=line[10] == "7",
+                title=title,
+                short_title=line[91:119].strip(),
+                coverage=line[229].strip(),
+                betos=line[256:259].strip(),
+                added=_hcpcs_date(path, number, line[268:276]),
+                effective=_hcpcs_date(path, number, line[276:284]),
+                terminated=_hcpcs_date(path, number, line[284:292]),
+                action=line[292].strip(),
+            )
+        )
+    if not found:
+        _structure(path, "it holds no HCPCS records")
+    return tuple(found)
+
+
+# ---------------------------------------------------------------------------------------------------------------- which
 def system_of_order(rows: tuple[OrderRow, ...]) -> str:
     """Tell ICD-10-CM from ICD-10-PCS: every ICD-10-CM code begins with a letter, and tables of PCS begin with a digit."""
     return ICD10PCS if any(row.code[0].isdecimal() for row in rows) else ICD10CM

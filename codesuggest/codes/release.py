@@ -512,7 +512,7 @@ class Release:
         --------
         >>> from codesuggest.codes import Releases
         >>> len(Releases().on(date(2026, 5, 4)).descendants("I50", billable_only=True))
-        18
+        23
         """
         low, high = self.subtree_range(self.index(code_text))
         return tuple(self.text(i) for i in range(low + 1, high) if self.billable[i] or not billable_only)
