@@ -135,6 +135,7 @@ class IndexEntry:
     """One line of an index or of the Tables of Neoplasms and Drugs.
 
     ``terms`` runs from the main term inwards; ``modifiers`` are the nonessential ones of the last term, without parentheses.
+    ``remark`` holds words printed where a code is expected.
     ``cells`` pairs the heading of a column with its code, in the order of the columns, those without a code left out.
     """
 
@@ -142,6 +143,7 @@ class IndexEntry:
     modifiers: tuple[str, ...]
     code: IndexCode | None
     manifestation: IndexCode | None
+    remark: str
     see: tuple[str, ...]
     see_also: tuple[str, ...]
     cells: tuple[tuple[str, IndexCode], ...]
@@ -576,6 +578,9 @@ def _index_entries(path: Path, element: Element, above: tuple[str, ...], heading
         modifiers=modifiers,
         code=_index_code(element.findtext("code")),
         manifestation=_index_code(element.findtext("manif")),
+        remark="; ".join(
+            text for tag in ("code", "manif") if (text := _clean(element.findtext(tag))) and _index_code(text) is None
+        ),
         see=_see(element),
         see_also=tuple(_clean("".join(e.itertext())) for e in element.findall("seeAlso")),
         cells=tuple(cells),

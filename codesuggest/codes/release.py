@@ -38,7 +38,7 @@ from codesuggest.codes.code import ICD10CM, Code, shown, with_dot, without_dot
 from codesuggest.codes.ranges import CodeRange, find_ranges
 from codesuggest.errors import BundleError, ConfigError, PrerequisiteError, UnknownCodeError
 
-__all__ = ["NOTE_KINDS", "Block", "Chapter", "InstructionalNote", "Release"]
+__all__ = ["NOTE_KINDS", "Block", "Chapter", "CodeCard", "InstructionalNote", "Release"]
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -69,6 +69,9 @@ _DTYPES = {
     "note_text": "|u1",
     "note_offsets": "<u4",
 }
+_MANIFEST_KEYS = frozenset(
+    "system name effective expires source n_codes n_billable files chapters blocks seventh_sets has_notes sha256".split()
+)
 _EVERY_CODE = ("billable", "parent", "subtree_end", "block", "seventh_set")
 
 
@@ -135,6 +138,26 @@ class InstructionalNote:
     codes_mentioned: tuple[CodeRange, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class CodeCard:
+    """What a release knows of one code; None where it cannot know, having been compiled without a Tabular List.
+
+    Codes are dotted, ``ancestors`` nearest first; ``notes`` are the code's own, then those it inherits.
+    """
+
+    system: str
+    release: str
+    code: str
+    title: str
+    billable: bool
+    ancestors: tuple[str, ...]
+    children: tuple[str, ...]
+    chapter: Chapter | None
+    block: Block | None
+    notes: tuple[InstructionalNote, ...] | None
+    seventh_characters: dict[str, str] | None
+
+
 def manifest_sha256(manifest: dict[str, Any]) -> str:
     """Hash a manifest without its own ``sha256``, keys sorted."""
     rest = {key: value for key, value in manifest.items() if key != "sha256"}
@@ -160,6 +183,8 @@ def read_manifest(path: Path) -> dict[str, Any]:
         raise BundleError("CS106", msg)
     if manifest.get("sha256") != manifest_sha256(manifest):
         raise _damaged(path, f"{MANIFEST} does not match its own hash")
+    if missing := sorted(_MANIFEST_KEYS - manifest.keys()):
+        raise _damaged(path, f"{MANIFEST} has no {missing[0]!r}")
     return manifest
 
 
@@ -720,6 +745,31 @@ class Release:
         """
         notes = self.notes(code_text, "excludes1", inherited=True)
         return tuple(dict.fromkeys(codes for note in notes for codes in note.codes_mentioned))
+
+    def card(self, code_text: str) -> CodeCard:
+        """Everything known of a code in one value. Raises as `index`.
+
+        Examples
+        --------
+        >>> from codesuggest.codes import Releases
+        >>> Releases().on(date(2026, 5, 4)).card("I50.2").children
+        ('I50.20', 'I50.21', 'I50.22', 'I50.23')
+        """
+        i = self.index(code_text)
+        text = self.text(i)
+        return CodeCard(
+            system=self.system,
+            release=self.name,
+            code=text,
+            title=self.title_at(i),
+            billable=bool(self.billable[i]),
+            ancestors=self.ancestors(text),
+            children=self.children(text),
+            chapter=self.chapter(text) if self.has_notes else None,
+            block=self.block(text) if self.has_notes else None,
+            notes=self.notes(text, inherited=True) if self.has_notes else None,
+            seventh_characters=self.seventh_characters(text) if self.has_notes else None,
+        )
 
     def inclusion_terms(self) -> Iterator[tuple[str, str]]:
         """Yield every inclusion term with the dotted code it stands under, in order.
