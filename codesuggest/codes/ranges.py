@@ -117,7 +117,7 @@ def _restriction(text: str) -> str | None:
             return f".{{3}}{values}$"
         if re.fullmatch(r"\(\?:[0-9]\)", values):  # the final character before the seventh
             return f"(?:.{{5}}{values}|.{{4}}{values}(?:X|$))"
-        return f".*{values}$"
+        return f".{{4}}{values}$"  # "I69. with final characters -23": the dash stands for the fourth
     return None
 
 

@@ -714,9 +714,38 @@ def read_hcpcs(path: str | Path) -> tuple[HcpcsRecord, ...]:
 
 
 # ---------------------------------------------------------------------------------------------------------------- which
+_PCS_ROW = re.compile("[0-9A-HJ-NP-Z]{3}(?:[0-9A-HJ-NP-Z]{4})?")
+
+
 def system_of_order(rows: tuple[OrderRow, ...]) -> str:
-    """Tell ICD-10-CM from ICD-10-PCS: every ICD-10-CM code begins with a letter, and tables of PCS begin with a digit."""
-    return ICD10PCS if any(row.code[0].isdecimal() for row in rows) else ICD10CM
+    """Tell the order file of ICD-10-CM from that of ICD-10-PCS, whose tables (three characters) begin with digits too.
+
+    Raises
+    ------
+    InputFormatError
+        If the codes are all of neither system (CS126).
+
+    Examples
+    --------
+    >>> system_of_order((OrderRow("001", False, "Bypass", "Bypass"),))
+    'ICD-10-PCS'
+    """
+    strange = [row.code for row in rows if not _is_icd10cm(row.code)]
+    if not strange:
+        return ICD10CM
+    misfit = next((row.code for row in rows if not _PCS_ROW.fullmatch(row.code)), None)
+    if misfit is None:
+        return ICD10PCS
+    msg = f"The order file is of no one system: {strange[0]!r} is no ICD-10-CM code and {misfit!r} no ICD-10-PCS code. "
+    raise InputFormatError("CS126", msg + "Expected codes of one system. Download the official file.")
+
+
+def _is_icd10cm(text: str) -> bool:
+    try:
+        Code(ICD10CM, text)
+    except InvalidCodeError:
+        return False
+    return True
 
 
 def detect(path: str | Path) -> str:

@@ -69,9 +69,8 @@ _DTYPES = {
     "note_text": "|u1",
     "note_offsets": "<u4",
 }
-_MANIFEST_KEYS = frozenset(
-    "system name effective expires source n_codes n_billable files chapters blocks seventh_sets has_notes sha256".split()
-)
+_MANIFEST_KEYS = frozenset({"system", "name", "effective", "expires", "source", "n_codes", "n_billable", "files", "has_notes"})
+_MANIFEST_TABLES = ("chapters", "blocks", "seventh_sets")
 _EVERY_CODE = ("billable", "parent", "subtree_end", "block", "seventh_set")
 
 
@@ -183,7 +182,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
         raise BundleError("CS106", msg)
     if manifest.get("sha256") != manifest_sha256(manifest):
         raise _damaged(path, f"{MANIFEST} does not match its own hash")
-    if missing := sorted(_MANIFEST_KEYS - manifest.keys()):
+    if missing := sorted(_MANIFEST_KEYS.union(_MANIFEST_TABLES) - manifest.keys()):
         raise _damaged(path, f"{MANIFEST} has no {missing[0]!r}")
     return manifest
 
@@ -318,7 +317,7 @@ class Release:
         >>> Release.open("releases/icd10cm-2026-04-01")  # doctest: +SKIP
         <Release ICD-10-CM 2026-04-01: 98,186 codes>
         """
-        path = Path(path)
+        path = Path(path).absolute()  # a copy sent to another process may start elsewhere
         manifest = read_manifest(path)
         return cls(path, manifest, _load(path, manifest, check_hashes=check_hashes))
 
