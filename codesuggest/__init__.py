@@ -1,3 +1,57 @@
-"""Medical codes from a physician's note, each with the exact words that support it."""
+"""Medical codes from a physician's note, each with the exact words that support it.
+
+>>> import codesuggest as cs
+>>> result = cs.load().suggest(cs.Note("n1", "Assessment: acute on chronic systolic heart failure."))
+>>> result.suggestions[0].code, result.suggestions[0].evidence[0].excerpt
+('I50.23', 'acute on chronic systolic heart failure')
+"""
 
 __version__ = "0.1.0"
+
+from codesuggest.errors import (  # noqa: E402 - the version stands first: modules below read it
+    BundleError,
+    CodesuggestError,
+    InvalidCodeError,
+    InvalidNoteError,
+    NoReleaseError,
+    UnknownCodeError,
+)
+from codesuggest.records import (  # noqa: E402
+    Decision,
+    Evidence,
+    Failure,
+    Finding,
+    Mention,
+    Note,
+    Query,
+    Result,
+    Section,
+    Span,
+    Suggestion,
+    Suppressed,
+)
+from codesuggest.suggester import Suggester, load  # noqa: E402
+
+__all__ = [
+    "BundleError",
+    "CodesuggestError",
+    "Decision",
+    "Evidence",
+    "Failure",
+    "Finding",
+    "InvalidCodeError",
+    "InvalidNoteError",
+    "Mention",
+    "NoReleaseError",
+    "Note",
+    "Query",
+    "Result",
+    "Section",
+    "Span",
+    "Suggester",
+    "Suggestion",
+    "Suppressed",
+    "UnknownCodeError",
+    "__version__",
+    "load",
+]

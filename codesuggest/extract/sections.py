@@ -93,6 +93,7 @@ def find_sections(text: str) -> list[RawSection]:
     sections: list[RawSection] = []
     cuts: list[tuple[int, int, str]] = []
     current = "other"
+    capitals = False
     for start, body, name in found:
         if cuts and start < cuts[-1][1]:
             continue
@@ -101,10 +102,15 @@ def find_sections(text: str) -> list[RawSection]:
             if current in ("assessment_plan", "plan", "assessment", "discharge_diagnosis", "problem_list", "hospital_course", "ros", "exam"):
                 continue
             name = "other"
-        elif name in ("ros", "exam") and current in ("ros", "exam") and name == current:
-            continue
+        elif name == current or (
+            current in ("assessment_plan", "plan", "hospital_course")
+            and _key(text[start:body]) in SUBHEADINGS
+            and not (capitals and text[start:body].isupper())
+        ):
+            continue  # a label inside the part that is already open
         cuts.append((start, body, name))
         current = name
+        capitals = text[start:body].isupper()
     if not cuts or cuts[0][0] > 0:
         cuts.insert(0, (0, 0, "other"))
     for i, (start, body, name) in enumerate(cuts):

@@ -1,0 +1,210 @@
+"""Whether a mentioned condition is present, and which words decided it.
+
+A cue opens a scope in its direction; the scope ends at the sentence, at a terminator ("but", "presents with"), at the
+next cue of another kind, or after the number of words the cue table gives. Where several cues reach a mention the
+strongest decides: someone else's, then hypothetical, absent, possible, historical, conditional.
+
+References
+----------
+Chapman et al. 2001, "A simple algorithm for identifying negated findings" (NegEx).
+Harkema et al. 2009, "ConText: an algorithm for determining negation, experiencer, and temporal status".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib import resources
+
+from codesuggest.errors import PrerequisiteError
+from codesuggest.extract.sentences import Layout
+from codesuggest.extract.tokens import Tokens, tokenize
+
+__all__ = ["Cue", "CueTable", "Scope", "find_scopes"]
+
+_STRENGTH = {"someone_else": 6, "hypothetical": 5, "absent": 4, "possible": 3, "historical": 2, "conditional": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    """One line of the cue table.
+
+    Parameters
+    ----------
+    words : tuple of str
+        Lower case.
+    assertion : str
+        What it makes of a condition, or ``pseudo`` or ``terminator``.
+    direction : {"forward", "backward", "both"}
+    scope : int
+        Number of words it reaches; 0 for the whole sentence.
+    """
+
+    words: tuple[str, ...]
+    assertion: str
+    direction: str
+    scope: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Tokens a cue reaches: ``start <= token < end``; the cue itself is ``cue_start <= token < cue_end``."""
+
+    assertion: str
+    start: int
+    end: int
+    cue_start: int
+    cue_end: int
+
+
+@dataclass(slots=True)
+class CueTable:
+    """The cues, by their first word.
+
+    Examples
+    --------
+    >>> table = CueTable.default()
+    >>> "denies" in table.by_first
+    True
+    """
+
+    by_first: dict[str, list[Cue]] = field(default_factory=dict)
+
+    @classmethod
+    def default(cls) -> CueTable:
+        """Read the table that ships with the package."""
+        table = cls()
+        text = resources.files("codesuggest.extract.patterns").joinpath("cues.tsv").read_text(encoding="utf-8")
+        for line in text.splitlines()[1:]:
+            if line.startswith("#") or line.startswith("cue\t") or not line:
+                continue
+            phrase, assertion, direction, scope = line.split("\t")
+            words = tuple(w.lower() for w in tokenize(phrase).words)
+            table.by_first.setdefault(words[0], []).append(Cue(words, assertion, direction, int(scope)))
+        for cues in table.by_first.values():
+            cues.sort(key=lambda c: (-len(c.words), c.words, c.assertion, c.direction))
+        return table
+
+
+def find_scopes(tokens: Tokens, lowers: Sequence[str], layout: Layout, table: CueTable) -> list[Scope]:
+    """Find every cue of a note and the tokens it reaches.
+
+    Parameters
+    ----------
+    tokens : Tokens
+    lowers : sequence of str, length n_tokens
+        The words in lower case.
+    layout : Layout
+        Sentence boundaries are required.
+    table : CueTable
+
+    Returns
+    -------
+    list of Scope
+        In order of the cues.
+
+    Raises
+    ------
+    PrerequisiteError
+        CS201 when the layout does not fit the tokens.
+    """
+    n = len(tokens)
+    if len(layout.sentence) != n:
+        raise PrerequisiteError(
+            "CS201",
+            f"Assertion needs sentence boundaries for {n} tokens and received {len(layout.sentence)}. "
+            "Run the sentence component before the assertion component.",
+        )
+    by_first = table.by_first
+    sentence = layout.sentence.tolist()
+    heading = layout.heading.tolist()
+    found: list[tuple[int, int, Cue]] = []  # start, end, cue; several cues may share a place
+    i = 0
+    while i < n:
+        cues = by_first.get(lowers[i])
+        if cues is None or heading[i] == 2:
+            i += 1
+            continue
+        best = 0
+        for cue in cues:
+            length = len(cue.words)
+            if length < best:
+                break
+            if length == 1 or (i + length <= n and tuple(lowers[i : i + length]) == cue.words and sentence[i + length - 1] == sentence[i]):
+                best = length
+                found.append((i, i + length, cue))
+        i += max(best, 1)
+    scopes: list[Scope] = []
+    ends = _sentence_ends(sentence)
+    begins: dict[int, int] = {}
+    for index, s in enumerate(sentence):
+        begins.setdefault(s, index)
+    clause = layout.clause
+    for start, end, cue in found:
+        if cue.assertion in ("pseudo", "terminator"):
+            continue
+        s = sentence[start]
+        if cue.direction == "forward":
+            low, high = end, ends[s]
+            if cue.scope:
+                high = min(high, end + cue.scope)
+            for other_start, _, other in found:
+                if other_start < end or other_start >= high:
+                    continue
+                if other.assertion == "terminator" or _closes(cue, other):
+                    high = other_start
+                    break
+            # a closing bracket or a semicolon ends what a cue inside the bracket or before the semicolon reaches
+            for j in range(end, high):
+                if tokens.words[j] in ");" or (tokens.words[j] == "." and j + 1 < high and clause[j + 1] != clause[j]):
+                    high = j
+                    break
+        else:
+            low, high = begins[s], start
+            if cue.scope:
+                low = max(low, start - cue.scope)
+            for other_start, other_end, other in found:
+                if other_start >= start:
+                    break
+                if other_end > low and (other.assertion == "terminator" or (other.direction == "forward" and _closes(cue, other) and other.assertion == "absent")):
+                    low = other_end
+            for j in range(start - 1, low - 1, -1):
+                if tokens.words[j] in ";(":
+                    low = j + 1
+                    break
+        if high > low:
+            scopes.append(Scope(cue.assertion, low, high, start, end))
+    return scopes
+
+
+def _closes(cue: Cue, other: Cue) -> bool:
+    """Whether a later cue ends the scope of an earlier one."""
+    if other.direction != "forward" or other.assertion == "pseudo":
+        return False
+    if cue.assertion in ("someone_else",) and other.assertion in ("historical", "absent", "possible"):
+        return False
+    if cue.assertion == "absent" and other.assertion in ("historical", "someone_else", "hypothetical"):
+        return False  # "no history of", "denies family history of"
+    if cue.assertion in ("hypothetical", "possible") and other.assertion in ("historical",):
+        return False
+    return other.assertion != cue.assertion
+
+
+def _sentence_ends(sentence: Sequence[int]) -> dict[int, int]:
+    ends: dict[int, int] = {}
+    for index, s in enumerate(sentence):
+        ends[s] = index + 1
+    return ends
+
+
+def decide(scopes: Sequence[Scope], first: int, last: int) -> tuple[str, Scope | None]:
+    """Choose the assertion of a mention that covers the tokens from `first` to `last` inclusive."""
+    best: Scope | None = None
+    for scope in scopes:
+        if (
+            scope.start <= first
+            and last < scope.end
+            and (best is None or _STRENGTH[scope.assertion] > _STRENGTH[best.assertion])
+        ):
+            best = scope
+    return (best.assertion, best) if best else ("present", None)

@@ -1,0 +1,158 @@
+"""From matches and scopes to the plain values that leave this room."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codesuggest.codes import Release
+from codesuggest.extract.assertion import Scope, decide
+from codesuggest.extract.lexicon import KINDS
+from codesuggest.extract.sections import RawSection
+from codesuggest.extract.sentences import Layout
+from codesuggest.extract.terms import Match, TermMatcher, WordNumbers
+from codesuggest.extract.tokens import Tokens
+from codesuggest.records import Mention, Section, Span
+
+__all__ = ["Extraction", "to_extraction"]
+
+_WEAK_CUES = frozenset({"historical", "conditional"})
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """Everything that was read from one note.
+
+    Parameters
+    ----------
+    mentions : tuple of Mention
+        By position.
+    token_spans : tuple of tuple of int, length n_mentions
+        The tokens of each mention.
+    sections : tuple of Section
+    tokens : Tokens
+    numbers : WordNumbers
+    layout : Layout
+    scopes : tuple of Scope
+    negated : bool array, length n_tokens
+        Tokens that stand in the scope of an absent, hypothetical or someone else's cue.
+    cue_words : tuple of str, length n_mentions
+        Lower-case words of the deciding cue, empty when there is none.
+    """
+
+    mentions: tuple[Mention, ...]
+    token_spans: tuple[tuple[int, ...], ...]
+    sections: tuple[Section, ...]
+    tokens: Tokens
+    numbers: WordNumbers
+    layout: Layout
+    scopes: tuple[Scope, ...]
+    negated: NDArray[np.bool_]
+    cue_words: tuple[str, ...]
+
+
+def _assess(
+    match: Match, kind: str, scopes: Sequence[Scope], section: str, tokens: Tokens, lowers: Sequence[str]
+) -> tuple[str, Scope | None]:
+    """Decide the assertion of one match."""
+    first, last = match.first, match.last
+    reaching = [
+        s
+        for s in scopes
+        if (s.start <= first and last < s.end)
+        or (s.cue_start < first < s.cue_end and s.assertion in ("absent", "someone_else"))
+        or (s.start <= first < s.end and s.assertion == "absent" and last >= s.end and last - s.end < 2)
+    ]
+    # a cue that is part of the term itself does not speak about it
+    inside = set(match.tokens)
+    reaching = [s for s in reaching if not (s.cue_start in inside and s.cue_end - 1 in inside)]
+    if not reaching:
+        assertion, scope = "present", None
+    else:
+        flat = [Scope(s.assertion, min(s.start, first), max(s.end, last + 1), s.cue_start, s.cue_end) for s in reaching]
+        assertion, scope = decide(flat, first, last)
+    # "?UTI", "? fracture"
+    if assertion == "present" and first > 0 and tokens.words[first - 1] == "?":
+        return "possible", Scope("possible", first, last + 1, first - 1, first)
+    if section == "family_history" and kind not in ("social", "status", "encounter") and assertion != "absent":
+        return "someone_else", scope
+    if section == "allergies" and assertion == "present" and kind not in ("status", "history"):
+        return "conditional", scope
+    if section == "instructions" and assertion in ("present",) and kind in ("symptom", "finding"):
+        return "hypothetical", scope
+    if kind in ("family", "history") and scope is not None and scope.assertion in ("someone_else", "historical"):
+        return ("someone_else" if kind == "history" and scope.assertion == "someone_else" else "present"), scope
+    return assertion, scope
+
+
+def to_extraction(
+    tokens: Tokens,
+    numbers: WordNumbers,
+    layout: Layout,
+    raw_sections: Sequence[RawSection],
+    matches: Sequence[Match],
+    scopes: Sequence[Scope],
+    matcher: TermMatcher,
+    release: Release,
+) -> Extraction:
+    """Build the plain values of one note.
+
+    Returns
+    -------
+    Extraction
+        Every span lies in the text, and its end is greater than its start.
+    """
+    starts, ends = tokens.starts, tokens.ends
+    lexicon = matcher.lexicon
+    sections = tuple(
+        Section(s.name, Span(s.start, s.end), Span(s.start, s.body) if s.body > s.start else None)
+        for s in raw_sections
+        if s.end > s.start
+    )
+    by_sentence: dict[int, list[Scope]] = {}
+    sentence = layout.sentence
+    negated = np.zeros(len(tokens), np.bool_)
+    for scope in scopes:
+        by_sentence.setdefault(int(sentence[scope.cue_start]), []).append(scope)
+        if scope.assertion in ("absent", "hypothetical", "someone_else"):
+            negated[scope.start : scope.end] = True
+    mentions: list[Mention] = []
+    spans: list[tuple[int, ...]] = []
+    cue_words: list[str] = []
+    for match in matches:
+        _, code_index, root_index, kind_index, official = lexicon.term(match.term)
+        kind = KINDS[kind_index]
+        first, last = match.first, match.last
+        section = raw_sections[layout.section[first]].name
+        assertion, scope = _assess(match, kind, by_sentence.get(int(sentence[first]), ()), section, tokens, numbers.lowers)
+        cue: tuple[Span, ...] = ()
+        words = ""
+        if scope is not None:
+            cue = (Span(starts[scope.cue_start], ends[scope.cue_end - 1]),)
+            words = " ".join(numbers.lowers[scope.cue_start : scope.cue_end])
+        code = release.text(code_index)
+        mentions.append(
+            Mention(
+                span=Span(starts[first], ends[last]),
+                term=lexicon.term_text(match.term),
+                code=code,
+                root=release.text(root_index) if root_index >= 0 else code,
+                kind=kind,
+                assertion=assertion,
+                section=section,
+                cues=cue,
+                quality=match.quality,
+                sentence=int(sentence[first]),
+                block=int(layout.block[first]),
+                is_heading=bool(layout.heading[first] == 1),
+                source="title" if official else "lexicon",
+            )
+        )
+        spans.append(match.tokens)
+        cue_words.append(words)
+    return Extraction(
+        tuple(mentions), tuple(spans), sections, tokens, numbers, layout, tuple(scopes), negated, tuple(cue_words)
+    )

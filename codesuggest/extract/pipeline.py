@@ -1,0 +1,204 @@
+"""The order of the components: sections, sentences, terms, assertion.
+
+:class:`Extractor` runs them on a note. For spaCy users each is a pipeline factory as well, and what it finds appears in
+``doc.spans`` under ``codesuggest_sections``, ``codesuggest_sentences`` and ``codesuggest_terms``::
+
+    nlp = spacy.blank("en")
+    for name in ("codesuggest_sections", "codesuggest_sentences", "codesuggest_terms", "codesuggest_assertion"):
+        nlp.add_pipe(name)
+
+Decision (2026-11): the library itself runs the four steps on a plain table of tokens and builds no ``Doc``. The steps are
+the same functions; a ``Doc`` for each note costs time, and its string store grows with the notes of a long run
+(spaCy issue 10012). What would change our mind: a component that needs spaCy's own annotations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from codesuggest.codes import Release
+from codesuggest.errors import PrerequisiteError
+from codesuggest.extract.assertion import CueTable, find_scopes
+from codesuggest.extract.convert import Extraction, to_extraction
+from codesuggest.extract.lexicon import Lexicon
+from codesuggest.extract.sections import RawSection, find_sections
+from codesuggest.extract.sentences import Layout, segment
+from codesuggest.extract.terms import Match, NoteFacts, TermMatcher, WordNumbers
+from codesuggest.extract.tokens import Tokens, tokenize, tokens_of
+from codesuggest.records import Note
+
+if TYPE_CHECKING:
+    from spacy.language import Language
+    from spacy.tokens import Doc
+
+__all__ = ["Extractor", "make_assertion", "make_sections", "make_sentences", "make_terms"]
+
+
+class Extractor:
+    """Reads notes with one lexicon.
+
+    Parameters
+    ----------
+    lexicon : Lexicon
+    release : Release
+        The release the lexicon was compiled against.
+    cues : CueTable, optional
+        Defaults to the table that ships with the package.
+    """
+
+    def __init__(self, lexicon: Lexicon, release: Release, cues: CueTable | None = None) -> None:
+        self.release = release
+        self.matcher = TermMatcher(lexicon)
+        self.cues = cues or CueTable.default()
+
+    def extract(self, note: Note) -> Extraction:
+        """Read one note: sections, sentences, terms, assertion.
+
+        Parameters
+        ----------
+        note : Note
+
+        Returns
+        -------
+        Extraction
+        """
+        tokens = tokenize(note.text)
+        sections = find_sections(note.text)
+        layout = segment(tokens, sections)
+        facts = NoteFacts(note.sex, note.age_years, note.setting)
+        numbers = self.matcher.numbers(tokens, layout, sections, facts)
+        matches = self.matcher.match(tokens, numbers, layout, sections, facts)
+        scopes = find_scopes(tokens, numbers.lowers, layout, self.cues)
+        return to_extraction(tokens, numbers, layout, sections, matches, scopes, self.matcher, self.release)
+
+
+# ---------------------------------------------------------------------------------------------------------------------
+# spaCy components
+
+
+@dataclass(slots=True)
+class _State:
+    """What the components have found so far, kept in ``doc.user_data``."""
+
+    tokens: Tokens
+    index: list[int]
+    sections: list[RawSection]
+    layout: Layout | None = None
+    numbers: WordNumbers | None = None
+    matches: list[Match] | None = None
+
+
+_KEY = "codesuggest"
+
+
+def _state(doc: Doc, needs: str, after: str) -> _State:
+    state = doc.user_data.get(_KEY)
+    if not isinstance(state, _State) or (needs and getattr(state, needs) is None):
+        raise PrerequisiteError(
+            "CS202",
+            f"The component found no result of {after!r} on the document. Expected it earlier in the pipeline. "
+            f"Call nlp.add_pipe({after!r}) before this component.",
+        )
+    return state
+
+
+def _extractor(model: str | None) -> Extractor:
+    from codesuggest.suggester import load
+
+    return load(model).extractor
+
+
+def make_sections(nlp: Language, name: str) -> Callable[[Doc], Doc]:
+    """Make the component that finds the sections: ``doc.spans["codesuggest_sections"]``."""
+
+    def component(doc: Doc) -> Doc:
+        tokens, index = tokens_of(doc)
+        state = _State(tokens, index, find_sections(doc.text))
+        doc.user_data[_KEY] = state
+        spans = []
+        for s in state.sections:
+            span = doc.char_span(s.start, s.end, label=s.name, alignment_mode="expand")
+            if span is not None:
+                spans.append(span)
+        doc.spans["codesuggest_sections"] = spans
+        return doc
+
+    return component
+
+
+def make_sentences(nlp: Language, name: str) -> Callable[[Doc], Doc]:
+    """Make the component that finds the sentences: ``doc.spans["codesuggest_sentences"]`` and ``token.is_sent_start``."""
+
+    def component(doc: Doc) -> Doc:
+        state = _state(doc, "", "codesuggest_sections")
+        state.layout = segment(state.tokens, state.sections)
+        spans = []
+        numbers = state.layout.sentence.tolist()
+        begin = 0
+        for i in range(1, len(numbers) + 1):
+            if i == len(numbers) or numbers[i] != numbers[begin]:
+                spans.append(doc[state.index[begin] : state.index[i - 1] + 1])
+                begin = i
+        doc.spans["codesuggest_sentences"] = spans
+        return doc
+
+    return component
+
+
+def make_terms(nlp: Language, name: str, model: str | None = None) -> Callable[[Doc], Doc]:
+    """Make the component that finds the terms: ``doc.spans["codesuggest_terms"]``, labelled with the code."""
+    extractor = _extractor(model)
+
+    def component(doc: Doc) -> Doc:
+        state = _state(doc, "layout", "codesuggest_sentences")
+        assert state.layout is not None  # noqa: S101 - narrows the type for the checker
+        facts = NoteFacts()
+        matcher = extractor.matcher
+        state.numbers = matcher.numbers(state.tokens, state.layout, state.sections, facts)
+        state.matches = matcher.match(state.tokens, state.numbers, state.layout, state.sections, facts)
+        _write_terms(doc, state, extractor, {})
+        return doc
+
+    return component
+
+
+def make_assertion(nlp: Language, name: str, model: str | None = None) -> Callable[[Doc], Doc]:
+    """Make the component that decides assertion: ``span._.codesuggest_mention`` holds the :class:`Mention` of each term."""
+    from spacy.tokens import Span as SpacySpan
+
+    extractor = _extractor(model)
+    if not SpacySpan.has_extension("codesuggest_mention"):
+        SpacySpan.set_extension("codesuggest_mention", default=None)
+
+    def component(doc: Doc) -> Doc:
+        state = _state(doc, "matches", "codesuggest_terms")
+        assert state.layout is not None  # noqa: S101 - narrows the type for the checker
+        assert state.numbers is not None  # noqa: S101 - narrows the type for the checker
+        scopes = find_scopes(state.tokens, state.numbers.lowers, state.layout, extractor.cues)
+        found = to_extraction(
+            state.tokens,
+            state.numbers,
+            state.layout,
+            state.sections,
+            state.matches or [],
+            scopes,
+            extractor.matcher,
+            extractor.release,
+        )
+        for span, mention in zip(doc.spans["codesuggest_terms"], found.mentions, strict=True):
+            span._.codesuggest_mention = mention
+        return doc
+
+    return component
+
+
+def _write_terms(doc: Doc, state: _State, extractor: Extractor, _: dict[str, Any]) -> None:
+    from spacy.tokens import Span as SpacySpan
+
+    spans = []
+    for match in state.matches or []:
+        code = extractor.release.text(extractor.matcher.lexicon.term(match.term)[1])
+        spans.append(SpacySpan(doc, state.index[match.first], state.index[match.last] + 1, label=code))
+    doc.spans["codesuggest_terms"] = spans

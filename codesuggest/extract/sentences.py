@@ -1,0 +1,239 @@
+"""Sentences, clauses, problem blocks and problem headings of a note.
+
+Clinical text has missing full stops, wrapped lines, lists, and shorthand such as "q.i.d." and "3/7 hx". A sentence ends
+at a full stop that is followed by a new beginning, at a list mark, at a blank line, and at a line end unless the line was
+only wrapped. A problem block is what the physician writes under one problem of an assessment or a plan.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codesuggest.extract.patterns.headings import PROBLEM_SECTIONS
+from codesuggest.extract.sections import RawSection, is_subheading
+from codesuggest.extract.tokens import Tokens
+
+__all__ = ["Layout", "segment"]
+
+_NO_STOP = frozenset(
+    "dr mr mrs ms st vs approx pt pts fig dept inc e.g i.e eg ie etc hx dx rx tx b.i.d t.i.d q.i.d p.o al jr sr ext temp resp vol wt ht".split()
+)
+_BULLET = re.compile(r"[^\S\n]*(?:([#*•·>\-–—]+)|(\(?(?:\d{1,2}|[a-zA-Z]|[ivxIVX]{1,4})[.)])(?=[^\S\n]))[^\S\n]*")
+_HEAD_END = re.compile(r"\.(?=\s|$)|:|;|[^\S\n][-–—]+(?=[^\S\n])|[^\S\n]?[–—]|\n|$")
+_VERBISH = re.compile(
+    r"\b(?:is|are|was|were|has|have|had|will|would|should|may|can|reports?|states?|denies|presents?|presented|continues?|continue|start|"
+    r"started|return|call|recommend(?:ed)?|follow|given|discussed|reviewed|ordered|check|advised?|increase|decrease|refer|schedule|patient|"
+    r"we|i|he|she|they|her|his|received|underwent|repeat|obtain|take|hold|stop|resume|monitor|avoid|consider|encourage[d]?|"
+    r"counsel(?:ed)?|agrees|apply|use|add|keep|lives|appointment)\b",
+    re.IGNORECASE,
+)
+
+
+@dataclass(slots=True)
+class Layout:
+    """Where each token stands.
+
+    Parameters
+    ----------
+    sentence : int32 array, length n_tokens
+        Index of the sentence.
+    clause : int32 array, length n_tokens
+        Index of the clause: a sentence, cut at semicolons, colons and brackets.
+    block : int32 array, length n_tokens
+        Index of the problem block, list item or paragraph.
+    section : int32 array, length n_tokens
+        Index into the list of sections.
+    heading : uint8 array, length n_tokens
+        1 for the name of a problem, 2 for a section heading, otherwise 0.
+    """
+
+    sentence: NDArray[np.int32]
+    clause: NDArray[np.int32]
+    block: NDArray[np.int32]
+    section: NDArray[np.int32]
+    heading: NDArray[np.uint8]
+
+
+def _problem_heads(text: str, section: RawSection) -> list[tuple[int, int, bool]]:
+    """Find the lines that name a problem: (start, end of the name, whether a block begins)."""
+    lines: list[tuple[int, int, str, int]] = []  # start after the mark, end, mark, words
+    position = section.body
+    first = True
+    while position < section.end:
+        stop = text.find("\n", position, section.end)
+        if stop < 0:
+            stop = section.end
+        m = _BULLET.match(text, position, stop)
+        begin = m.end() if m else position
+        mark = (m.group(1) or m.group(2) or "") if m else ""
+        while begin < stop and text[begin] in " \t\r:*_":
+            begin += 1
+        if begin < stop:
+            lines.append((begin, stop, mark, first))
+            first = False
+        position = stop + 1
+    name = section.name
+    listing = name in ("discharge_diagnosis", "admission_diagnosis", "problem_list", "assessment")
+    candidates: list[tuple[int, int, str, bool]] = []
+    for begin, stop, mark, _ in lines:
+        m = _HEAD_END.search(text, begin, stop)
+        end = m.start() if m else stop
+        if end - begin > 110 or len(text[begin:end].split()) > 14:
+            comma = text.find(",", begin, end)
+            if not (mark or listing) or comma < 0 or len(text[begin:comma].split()) > 8:
+                candidates.append((begin, begin, mark, False))
+                continue
+            end = comma
+        head = text[begin:end].strip()
+        words = head.split()
+        terminated = end < stop and text[end] in ":.;–—- "
+        alone = not text[end:stop].strip(" .:;\r")
+        ok = bool(words) and len(words) <= 14 and (head[0].isupper() or head[0].isdigit() or bool(mark) or listing or head[0] == "?")
+        if ok and is_subheading(head):
+            ok = False
+        if ok and _VERBISH.search(head) and not (name == "discharge_diagnosis" and len(words) <= 8):
+            ok = False
+        if ok and not (mark or listing or alone or (terminated and text[end : end + 1] == ":") or (terminated and len(words) <= 5)):
+            ok = False
+        candidates.append((begin, begin + len(text[begin:end].rstrip()), mark, ok))
+    # Bullets are details when other lines already name the problems.
+    bullets = "#*•·>-–—"
+    strong = any(ok and not (mark and mark[0] in "*•·>-–—") for _, _, mark, ok in candidates)
+    heads: list[tuple[int, int, bool]] = []
+    for begin, end, mark, ok in candidates:
+        is_detail = strong and not listing and mark != "" and mark[0] in bullets and mark[0] != "#"
+        if ok and not is_detail and end > begin:
+            heads.append((begin, end, True))
+    return heads
+
+
+def segment(tokens: Tokens, sections: list[RawSection]) -> Layout:
+    """Divide a note into sentences, clauses and blocks.
+
+    Parameters
+    ----------
+    tokens : Tokens
+    sections : list of RawSection
+
+    Returns
+    -------
+    Layout
+
+    Examples
+    --------
+    >>> from codesuggest.extract.sections import find_sections
+    >>> from codesuggest.extract.tokens import tokenize
+    >>> text = "Takes it q.i.d. with food. No fever"
+    >>> segment(tokenize(text), find_sections(text)).sentence.tolist()
+    [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1]
+    """
+    text, words, starts, ends = tokens.text, tokens.words, tokens.starts, tokens.ends
+    n = len(words)
+    sentence = np.zeros(n, np.int32)
+    clause = np.zeros(n, np.int32)
+    block = np.zeros(n, np.int32)
+    heading = np.zeros(n, np.uint8)
+    section_starts = [s.start for s in sections]
+    section = (np.searchsorted(np.asarray(section_starts), np.asarray(starts, np.int64), side="right") - 1).astype(np.int32)
+    if n == 0:
+        return Layout(sentence, clause, block, section, heading)
+
+    heads: list[tuple[int, int, bool]] = []
+    head_starts: set[int] = set()
+    problem = [s.name in PROBLEM_SECTIONS for s in sections]
+    for i, s in enumerate(sections):
+        if problem[i]:
+            heads.extend(_problem_heads(text, s))
+    head_starts = {h[0] for h in heads}
+    cut_starts = {s.start for s in sections} | {s.body for s in sections}
+
+    line_starts = [0, *(m.end() for m in re.finditer(r"\n", text))]
+    longest = max((b - a for a, b in zip(line_starts, [*line_starts[1:], len(text)], strict=True)), default=0)
+    wrapped = longest <= 140
+
+    sent = cl = bl = 0
+    sents = [0] * n
+    clauses = [0] * n
+    blocks = [0] * n
+    previous_end = 0
+    body_by_section = [s.body for s in sections]
+    for i in range(n):
+        start = starts[i]
+        word = words[i]
+        new_sentence = new_clause = new_block = False
+        if i:
+            gap = start - previous_end
+            before = words[i - 1]
+            if gap and (gap > 1 or text[previous_end] != " ") and "\n" in text[previous_end:start]:
+                blank = text.count("\n", previous_end, start) > 1
+                line = line_starts[bisect_right(line_starts, previous_end) - 1]
+                length = previous_end - line
+                begins_item = word in "-•*#·>–—" or (
+                    i + 1 < n and (word.isdigit() or len(word) == 1) and words[i + 1] in ".)" and ends[i] == starts[i + 1]
+                )
+                if blank or begins_item or before in ".?!:;" or start in cut_starts or start in head_starts:
+                    new_sentence = True
+                elif word[0].islower() or (before in ",/&(" or before.lower() in ("and", "or", "with", "of", "the", "for", "to", "no")):
+                    new_sentence = length < 25 and not (before == "," or before.lower() in ("and", "or", "with", "of", "the", "for", "to", "no"))
+                else:
+                    new_sentence = not (wrapped and length >= 60 and length >= 0.7 * longest)
+                new_block = blank or begins_item or (new_sentence and not problem[section[i]])
+                new_clause = True if new_sentence else begins_item
+            elif before in ".?!" and gap:
+                if before == ".":
+                    prior = words[i - 2] if i > 1 else ""
+                    glued = i > 1 and ends[i - 2] == starts[i - 1]
+                    low = prior.lower()
+                    initial = len(prior) == 1 and prior.isalpha() and (i > 2 and words[i - 3] == ".")
+                    if low in _NO_STOP and glued:
+                        new_sentence = False
+                    elif initial:
+                        new_sentence = word[0].isupper() and len(word) > 1
+                    elif word[0].isupper() or word[0].isdigit() or word in "-•*#([\"'":
+                        new_sentence = not (word[0].isdigit() and low in ("no", "approx"))
+                    else:
+                        new_sentence = len(prior) > 2 and prior.isalpha() and word[0].isalpha()
+                else:
+                    new_sentence = True
+            elif before in ";:":
+                new_clause = True
+            if start in cut_starts:
+                new_sentence = new_block = True
+            if start in head_starts:
+                new_sentence = new_block = True
+        if problem[section[i]] and new_block and start not in head_starts and start not in cut_starts:
+            # Inside a plan only a new problem opens a block, or a blank line where problems are not named.
+            new_block = not any_head_between(heads, body_by_section[section[i]], start)
+        if new_sentence:
+            sent += 1
+            cl += 1
+        elif new_clause:
+            cl += 1
+        if new_block:
+            bl += 1
+        sents[i] = sent
+        clauses[i] = cl
+        blocks[i] = bl
+        previous_end = ends[i]
+    sentence[:] = sents
+    clause[:] = clauses
+    block[:] = blocks
+    for begin, end, _ in heads:
+        a, b = bisect_left(starts, begin), bisect_left(starts, end)
+        heading[a:b] = 1
+    for s in sections:
+        if s.body > s.start:
+            a, b = bisect_left(starts, s.start), bisect_left(starts, s.body)
+            heading[a:b] = 2
+    return Layout(sentence, clause, block, section, heading)
+
+
+def any_head_between(heads: list[tuple[int, int, bool]], low: int, high: int) -> bool:
+    """Whether a problem was named between two offsets of the same section."""
+    i = bisect_left(heads, (low, 0, False))
+    return i < len(heads) and heads[i][0] < high

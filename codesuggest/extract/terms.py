@@ -1,0 +1,475 @@
+"""Find the terms of the lexicon in a note.
+
+The words of the note become numbers; neighbouring pairs of numbers are looked up at once with numpy; only the few pairs
+that belong to a term are looked at one by one. A match tolerates plural, spelling, word order, small words and a bounded
+number of words in between; how far it departs from the lexicon's wording is its quality.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codesuggest.extract.lexicon import ENGLISH_LOOKALIKES, FREE_WORDS, KINDS, Alias, Lexicon, bloom_slot
+from codesuggest.extract.sections import RawSection
+from codesuggest.extract.sentences import Layout
+from codesuggest.extract.tokens import Tokens, normal_form
+
+__all__ = ["Match", "NoteFacts", "TermMatcher", "WordNumbers"]
+
+_DRUG = KINDS.index("drug")
+_MAX_STEP = 8  # how many lexicon words ahead a pair may reach
+_LINKS = frozenset("of in at to on involving affecting around over within from throughout across".split())
+_CACHE_LIMIT = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class NoteFacts:
+    """What is known of the patient and the encounter, for terms that depend on it."""
+
+    sex: str | None = None
+    age_years: float | None = None
+    setting: str | None = None
+
+
+@dataclass(slots=True)
+class Match:
+    """A term found: index of the term, its tokens, and how exactly it was written."""
+
+    term: int
+    tokens: tuple[int, ...]
+    quality: float
+    n_words: int
+
+    @property
+    def first(self) -> int:
+        """First token."""
+        return self.tokens[0]
+
+    @property
+    def last(self) -> int:
+        """Last token."""
+        return self.tokens[-1]
+
+
+@dataclass(slots=True)
+class WordNumbers:
+    """Numbers of the words of a note.
+
+    Parameters
+    ----------
+    lowers : list of str, length n_tokens
+    ids : int32 array, length n_tokens
+        Number of each word in the lexicon, -1 for an unknown word, -2 for a small word or a mark.
+    aliases : dict of int to tuple of int
+        Token to the numbers of the words an abbreviation stands for.
+    repaired : frozenset of int
+        Tokens whose spelling was repaired.
+    """
+
+    lowers: list[str]
+    ids: NDArray[np.int32]
+    aliases: dict[int, tuple[int, ...]]
+    repaired: frozenset[int]
+
+
+class TermMatcher:
+    """Matcher over one lexicon.
+
+    Parameters
+    ----------
+    lexicon : Lexicon
+    """
+
+    def __init__(self, lexicon: Lexicon) -> None:
+        self.lexicon = lexicon
+        self._ids: dict[str, int] = {w: -2 for w in FREE_WORDS}
+        self._repaired_words: set[str] = set()
+        self._deletes: dict[str, int] | None = None
+        self._long_words: frozenset[str] = frozenset()
+
+    # -- words -------------------------------------------------------------------------------------------------------
+
+    def numbers(self, tokens: Tokens, layout: Layout, sections: Sequence[RawSection], facts: NoteFacts) -> WordNumbers:
+        """Number the words of a note and settle its abbreviations by their context."""
+        lowers = [w.lower() for w in tokens.words]
+        cache = self._ids
+        ids: list[int] = []
+        append = ids.append
+        for low in lowers:
+            number = cache.get(low)
+            if number is None:
+                number = self._number(low)
+                if len(cache) < _CACHE_LIMIT:
+                    cache[low] = number
+            append(number)
+        aliases: dict[int, tuple[int, ...]] = {}
+        table = self.lexicon.aliases
+        shouting = _is_shouting(tokens.text)
+        for i, low in enumerate(lowers):
+            meanings = table.get(low)
+            if meanings is not None:
+                chosen = self._choose(meanings, i, tokens, lowers, layout, sections, facts, shouting)
+                if chosen is not None:
+                    aliases[i] = chosen.expansion
+        repaired = frozenset(i for i, low in enumerate(lowers) if low in self._repaired_words) if self._repaired_words else frozenset()
+        return WordNumbers(lowers, np.array(ids, np.int32), aliases, repaired)
+
+    def _number(self, low: str) -> int:
+        if not low[0].isalnum():
+            return -2
+        form = normal_form(low)
+        number = self.lexicon.word_id.get(form)
+        if number is not None:
+            return number
+        if len(form) >= 7 and form.isalpha():
+            repaired = self._repair(form)
+            if repaired is not None:
+                if len(self._repaired_words) < _CACHE_LIMIT:
+                    self._repaired_words.add(low)
+                return repaired
+        return -1
+
+    def _repair(self, form: str) -> int | None:
+        """Return the one lexicon word an unknown word is a slip of (one letter more, less, other, or two swapped)."""
+        if self._deletes is None:
+            self._long_words = frozenset(w for w in self.lexicon.words if len(w) >= 7 and w.isalpha())
+            self._deletes = {}
+        hits: set[str] = set()
+        words = self._long_words
+        n = len(form)
+        letters = "abcdefghijklmnopqrstuvwxyz"
+        for i in range(1, n):
+            head, tail = form[:i], form[i:]
+            if head + tail[1:] in words:
+                hits.add(head + tail[1:])
+            if len(tail) > 1 and head + tail[1] + tail[0] + tail[2:] in words:
+                hits.add(head + tail[1] + tail[0] + tail[2:])
+        if not hits:
+            for i in range(1, n + 1):
+                head, tail = form[:i], form[i:]
+                for c in letters:
+                    if head + c + tail in words:
+                        hits.add(head + c + tail)
+                    if n >= 8 and tail and head + c + tail[1:] in words:
+                        hits.add(head + c + tail[1:])
+        if len(hits) != 1:
+            return None
+        hit = hits.pop()
+        # prefixes turn a word into its opposite ("hypo", "hyper"): never repair inside them
+        if form[:4] != hit[:4]:
+            return None
+        return self.lexicon.word_id[hit]
+
+    def _choose(
+        self,
+        meanings: Sequence[Alias],
+        i: int,
+        tokens: Tokens,
+        lowers: Sequence[str],
+        layout: Layout,
+        sections: Sequence[RawSection],
+        facts: NoteFacts,
+        shouting: bool,
+    ) -> Alias | None:
+        fallback: Alias | None = None
+        for meaning in meanings:
+            if meaning.is_case_sensitive and (
+                tokens.words[i] != meaning.written or (shouting and lowers[i] in ENGLISH_LOOKALIKES)
+            ):
+                continue
+            if not meaning.conditions:
+                fallback = fallback or meaning
+            elif self._holds(meaning.conditions, i, i, lowers, layout, sections, facts):
+                return meaning
+        return fallback
+
+    # -- conditions --------------------------------------------------------------------------------------------------
+
+    def _holds(
+        self,
+        conditions: dict[str, tuple[str, ...]] | object,
+        first: int,
+        last: int,
+        lowers: Sequence[str],
+        layout: Layout,
+        sections: Sequence[RawSection],
+        facts: NoteFacts,
+    ) -> bool:
+        assert isinstance(conditions, dict)  # noqa: S101 - narrows the type for the checker
+        for name, values in conditions.items():
+            if name == "section":
+                if not _in_section(sections[layout.section[first]].name, values):
+                    return False
+            elif name == "notsection":
+                if _in_section(sections[layout.section[first]].name, values):
+                    return False
+            elif name == "sex":
+                if facts.sex is not None and facts.sex not in values:
+                    return False
+            elif name == "setting":
+                if facts.setting is not None and facts.setting not in values:
+                    return False
+            elif name == "age":
+                low, _, high = values[0].partition("-")
+                if facts.age_years is not None and not float(low) <= facts.age_years <= float(high or 200):
+                    return False
+            else:
+                part = layout.section if name == "near" else layout.sentence
+                a, b = _extent(part, first)
+                window = lowers[a:first] + lowers[last + 1 : b]
+                joined = " ".join(window) if any(" " in v for v in values) else ""
+                found = any((v in joined) if " " in v else any(w.startswith(v) for w in window) for v in values)
+                if found != (name == "near"):
+                    return False
+        return True
+
+    # -- matching ----------------------------------------------------------------------------------------------------
+
+    def match(
+        self, tokens: Tokens, numbers: WordNumbers, layout: Layout, sections: Sequence[RawSection], facts: NoteFacts
+    ) -> list[Match]:
+        """Find the terms of a note.
+
+        Returns
+        -------
+        list of Match
+            Ordered by position; a match whose tokens all belong to a longer match is left out.
+        """
+        lexicon = self.lexicon
+        ids = numbers.ids
+        n = len(ids)
+        if n == 0:
+            return []
+        heading = layout.heading
+        usable = (ids >= 0) & (heading != 2)
+        positions = np.flatnonzero(usable)
+        stream_ids = ids[positions]
+        stream_pos = positions
+        if numbers.aliases:
+            extra_pos: list[int] = []
+            extra_ids: list[int] = []
+            for token, expansion in numbers.aliases.items():
+                if heading[token] != 2:
+                    extra_pos.extend([token] * len(expansion))
+                    extra_ids.extend(expansion)
+            stream_pos = np.concatenate([positions, np.array(extra_pos, positions.dtype)])
+            stream_ids = np.concatenate([stream_ids, np.array(extra_ids, np.int32)])
+            order = np.argsort(stream_pos, kind="stable")
+            stream_pos, stream_ids = stream_pos[order], stream_ids[order]
+        # counted words: everything but small words and marks
+        counted = np.cumsum(ids != -2)
+        count_at = counted[stream_pos]
+        clause = layout.clause[stream_pos]
+
+        raw: list[Match] = []
+        facts_tuple = (numbers.lowers, layout, sections, facts)
+        single = lexicon.single
+        for pos, number in zip(stream_pos.tolist(), stream_ids.tolist(), strict=True):
+            terms = single.get(number)
+            if terms is not None:
+                for term in terms:
+                    if self._allowed(term, (pos,), tokens, *facts_tuple):
+                        raw.append(Match(term, (pos,), 0.9 if pos in numbers.repaired else 1.0, 1))
+
+        m = len(stream_ids)
+        seen: set[tuple[int, tuple[int, ...]]] = set()
+        words64 = stream_ids.astype(np.int64)
+        id_list = stream_ids.tolist()
+        pos_list = stream_pos.tolist()
+        clause_list = clause.tolist()
+        lowers = numbers.lowers
+        for step in range(1, min(_MAX_STEP, m - 1) + 1 if m > 1 else 0):
+            a, b = words64[:-step], words64[step:]
+            near = (clause[:-step] == clause[step:]) & (count_at[step:] - count_at[:-step] <= 6) & (a != b)
+            where = np.flatnonzero(near)
+            if len(where) == 0:
+                continue
+            low = np.minimum(a[where], b[where])
+            high = np.maximum(a[where], b[where])
+            keys = low * lexicon.n_words + high
+            keep = lexicon.pair_bloom[bloom_slot(keys)] != 0
+            where, keys = where[keep], keys[keep]
+            if len(where) == 0:
+                continue
+            slot = np.searchsorted(lexicon.pair_keys, keys)
+            slot[slot == len(lexicon.pair_keys)] = 0
+            hit = lexicon.pair_keys[slot] == keys
+            for i, s in zip(where[hit].tolist(), slot[hit].tolist(), strict=True):
+                for term in lexicon.pair_terms[lexicon.pair_starts[s] : lexicon.pair_starts[s + 1]].tolist():
+                    found = self._verify(term, i, i + step, id_list, pos_list, clause_list, counted, tokens, lowers, numbers)
+                    if found is not None and (term, found.tokens) not in seen:
+                        seen.add((term, found.tokens))
+                        if self._allowed(term, found.tokens, tokens, *facts_tuple):
+                            raw.append(found)
+        return self._resolve(raw)
+
+    def _verify(
+        self,
+        term: int,
+        i: int,
+        j: int,
+        ids: list[int],
+        pos: list[int],
+        clause: list[int],
+        counted: NDArray[np.int64],
+        tokens: Tokens,
+        lowers: list[str],
+        numbers: WordNumbers,
+    ) -> Match | None:
+        wanted = self.lexicon.term(term)[0]
+        n_words = len(wanted)
+        where = {ids[i]: pos[i], ids[j]: pos[j]}
+        if n_words > 2:
+            c = clause[i]
+            centre = (pos[i] + pos[j]) / 2
+            for k in range(max(0, i - 9), min(len(ids), j + 10)):
+                number = ids[k]
+                if number in wanted and clause[k] == c and number not in (ids[i], ids[j]):
+                    old = where.get(number)
+                    if old is None or abs(pos[k] - centre) < abs(old - centre):
+                        where[number] = pos[k]
+            if len(where) < n_words:
+                return None
+        places = [where[w] for w in wanted]
+        ordered = sorted(set(places))
+        first, last = ordered[0], ordered[-1]
+        gaps = int(counted[last] - counted[first]) + 1 - len(ordered)
+        if gaps > (2 if n_words == 2 else 3):
+            return None
+        in_order = places == sorted(places)
+        quality = 1.0 - 0.08 * gaps
+        between = [t for t in range(first + 1, last) if t not in where.values()]
+        marks = [lowers[t] for t in between if not lowers[t][0].isalnum()]
+        if any(mark in (".", "?", "!", ";", ":") for mark in marks):
+            return None
+        linked = any(lowers[t] in _LINKS for t in between)
+        if not in_order:
+            inverted = len(marks) == 1 and marks[0] in (",", "-", "–", "(") and gaps <= 1
+            if not linked and not inverted and not (gaps == 0 and not marks and n_words > 2):
+                return None
+            quality -= 0.1
+        if "," in marks and (in_order or linked):
+            if not _is_list(lowers, first, last, places, in_order):
+                return None
+            quality -= 0.08
+        elif any(lowers[t] in ("and", "or", "but", "with", "without", "no", "not", "is", "was", "for", "due") for t in between) and gaps:
+            glue = {lowers[t] for t in between}
+            if glue & {"but", "without", "no", "not", "was", "due"}:
+                return None
+            quality -= 0.06
+        if gaps and any(lowers[t] in ("to",) for t in between):
+            quality -= 0.05
+        if numbers.repaired and any(t in numbers.repaired for t in ordered):
+            quality -= 0.1
+        return Match(term, tuple(ordered), max(quality, 0.3), n_words)
+
+    def _allowed(
+        self,
+        term: int,
+        places: tuple[int, ...],
+        tokens: Tokens,
+        lowers: Sequence[str],
+        layout: Layout,
+        sections: Sequence[RawSection],
+        facts: NoteFacts,
+    ) -> bool:
+        context = self.lexicon.contexts.get(term)
+        if context is None:
+            return True
+        case, conditions = context
+        if case:
+            written = " ".join(tokens.words[t] for t in places)
+            if normal_case(written) != normal_case(self.lexicon.term_text(term)) and len(places) == 1:
+                return False
+            if len(places) == 1 and lowers[places[0]] in ENGLISH_LOOKALIKES and _is_shouting(tokens.text):
+                return False
+        return not conditions or self._holds(conditions, places[0], places[-1], lowers, layout, sections, facts)
+
+    def _resolve(self, raw: list[Match]) -> list[Match]:
+        """Keep the longest match of overlapping ones; official wordings yield to reviewed ones of the same words."""
+        if not raw:
+            return []
+        term = self.lexicon.term
+        by_place: dict[tuple[int, ...], list[Match]] = {}
+        for match in raw:
+            by_place.setdefault(match.tokens, []).append(match)
+        kept_sets: list[tuple[int, ...]] = []
+        taken: dict[int, list[frozenset[int]]] = {}
+        kept: list[Match] = []
+        order = sorted(by_place, key=lambda t: (-len(t), -max(m.quality for m in by_place[t]), t[-1] - t[0], t))
+        for places in order:
+            group = by_place[places]
+            span = frozenset(places)
+            rivals = taken.get(places[0], ())
+            if any(span < other for other in rivals):
+                continue
+            best_words = max(m.n_words for m in group)
+            group = [m for m in group if m.n_words == best_words or m.n_words == len(places)]
+            reviewed = [m for m in group if not term(m.term)[4]]
+            chosen = reviewed or group
+            with_context = [m for m in chosen if self.lexicon.contexts.get(m.term, (False, {}))[1]]
+            plain = [m for m in chosen if m not in with_context]
+            drugs = [m for m in chosen if term(m.term)[3] == _DRUG]
+            if with_context and plain:
+                kinds = {term(m.term)[3] for m in with_context}
+                chosen = with_context + [m for m in plain if term(m.term)[3] not in kinds or term(m.term)[3] == _DRUG]
+            chosen = chosen + [m for m in drugs if m not in chosen]
+            kept.extend(chosen)
+            kept_sets.append(places)
+            if max(m.quality for m in chosen) >= 0.8 or len(places) == 1:
+                for t in places:
+                    taken.setdefault(t, []).append(span)
+        kept.sort(key=lambda m: (m.tokens, m.term))
+        return kept
+
+
+def normal_case(written: str) -> str:
+    """Return a written form without blanks and plural, in its own case, for case-sensitive comparison."""
+    w = written.replace(" ", "").replace("-", "").replace(".", "")
+    return w[:-1] if w.endswith("s") and w[:-1].isupper() else w
+
+
+def _is_list(lowers: list[str], first: int, last: int, places: list[int], in_order: bool) -> bool:
+    """Whether the words between are further items of a list ("neck, back and shoulder pain")."""
+    if last - first > 8:
+        return False
+    run = 0
+    inner = lowers[first + 1 : last]
+    if "and" not in inner and "or" not in inner and "/" not in inner:
+        return False
+    if in_order and lowers[first + 1] not in (",", "and", "or", "/"):
+        return False
+    for word in inner:
+        if word in (",", "and", "or", "/"):
+            run = 0
+        elif not word[0].isalnum():
+            return False
+        else:
+            run += 1
+            if run > 2:
+                return False
+    return True
+
+
+def _in_section(name: str, values: Sequence[str]) -> bool:
+    return name in values or any(v in ("assessment", "plan") and name == "assessment_plan" for v in values)
+
+
+def _extent(part: NDArray[np.int32], i: int) -> tuple[int, int]:
+    """Return the run of tokens that share the value at `i`; values never fall."""
+    value = part[i]
+    return int(np.searchsorted(part, value, side="left")), int(np.searchsorted(part, value, side="right"))
+
+
+def _is_shouting(text: str) -> bool:
+    """Whether a text is written in capitals, so that capitals say nothing."""
+    sample = text[:4000]
+    upper = sum(1 for c in sample if c.isupper())
+    lower = sum(1 for c in sample if c.islower())
+    return upper > 40 and upper > 4 * lower
+
+

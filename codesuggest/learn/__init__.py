@@ -1,0 +1,1 @@
+"""Fit a model from coded notes, and measure it."""

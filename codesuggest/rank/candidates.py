@@ -1,0 +1,472 @@
+"""Mentions become candidate billable codes.
+
+In order: each mention is settled (present, historical, someone else's …) and made as specific as the note allows;
+combination codes replace their parts (guidelines I.B.9, I.A.15); a less specific code steps back behind a more specific
+one of the same header; signs and symptoms integral to a confirmed diagnosis step back (I.B.4 to I.B.6).
+What is left out is kept with the reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from codesuggest.codes import Release
+from codesuggest.extract.convert import Extraction
+from codesuggest.rank.rules.tables import Rules
+from codesuggest.rank.specificity import Choice, SpecificityTable, with_seventh
+from codesuggest.records import Mention, Note
+
+__all__ = ["Candidate", "CandidateFinder", "LeftOut", "infer_setting"]
+
+_NOT_PRESENT = frozenset({"absent", "hypothetical", "conditional", "someone_else"})
+_ALWAYS_STANDING = frozenset({"status", "encounter", "social", "history", "family", "procedure", "external"})
+_FOLLOW_UP = (
+    "follow-up", "followup", "postop", "postoperative", "healing", "healed", "recheck", "aftercare", "removal", "subsequent",
+)  # fmt: skip
+_SITE_LIMIT = 3
+
+
+@dataclass(slots=True)
+class Candidate:
+    """A billable code the note may support.
+
+    Parameters
+    ----------
+    code : str
+        Dotted.
+    mentions : list of int
+        Mentions that support it, as indexes into the extraction.
+    choice : Choice or None
+        How the specific code was chosen; None for a final code.
+    root : str
+        Header under which it was chosen.
+    origin : {"mention", "combination", "history", "family"}
+    citation : str
+        Guideline or table for a combination.
+    integral_to : str
+        Confirmed diagnosis the symptom belongs to, or empty.
+    context : dict of int to float
+        Words near the mentions, for the alternatives.
+    """
+
+    code: str
+    mentions: list[int] = field(default_factory=list)
+    choice: Choice | None = None
+    root: str = ""
+    origin: str = "mention"
+    citation: str = ""
+    integral_to: str = ""
+    context: dict[int, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """A code that was seen and is no candidate, and why."""
+
+    code: str
+    reason: str
+    detail: str
+    mentions: tuple[int, ...]
+
+
+def infer_setting(note: Note, section_names: Iterable[str] = ()) -> str:
+    """Return the setting of a note: as given, else from its kind, else from its sections.
+
+    Examples
+    --------
+    >>> infer_setting(Note("n", "x", kind="discharge summary"))
+    'inpatient'
+    """
+    if note.setting is not None:
+        return note.setting
+    kind = (note.kind or "").lower()
+    if "discharge" in kind:
+        return "inpatient"
+    if kind.startswith("ed ") or "emergency" in kind:
+        return "emergency"
+    if not kind and {"hospital_course", "discharge_diagnosis"} & set(section_names):
+        return "inpatient"
+    return "outpatient"
+
+
+class CandidateFinder:
+    """Finds the candidates of a note.
+
+    Parameters
+    ----------
+    release : Release
+    table : SpecificityTable
+    rules : Rules
+    """
+
+    def __init__(self, release: Release, table: SpecificityTable, rules: Rules) -> None:
+        self.release = release
+        self.table = table
+        self.rules = rules
+        self._side_words = dict(table.sides)
+        self._stem: dict[str, int] = {}
+
+    def find(self, note: Note, extraction: Extraction) -> tuple[list[Candidate], list[LeftOut]]:
+        """Find the candidates of one note.
+
+        Returns
+        -------
+        candidates : list of Candidate
+            Sorted by code.
+        left_out : list of LeftOut
+        """
+        mentions = extraction.mentions
+        near = _Surroundings(extraction, self._side_words, self.table)
+        found: dict[str, Candidate] = {}
+        excluded: dict[tuple[str, str], list[int]] = {}
+        for index, mention in enumerate(mentions):
+            if mention.kind == "drug":
+                continue
+            assertion = mention.assertion
+            code = mention.code
+            if assertion in _NOT_PRESENT:
+                if assertion == "someone_else" and mention.kind not in _ALWAYS_STANDING:
+                    relative = self.rules.history.family_of(code)
+                    if relative and relative in self.release:
+                        self._add(found, relative, index, None, "", "family", {})
+                        continue
+                if assertion == "conditional" and mention.section == "allergies":
+                    excluded.setdefault((code, "section"), []).append(index)
+                else:
+                    excluded.setdefault((code, assertion), []).append(index)
+                continue
+            if assertion == "historical" and mention.kind not in _ALWAYS_STANDING:
+                past = self.rules.history.personal_of(code)
+                if past and past != "current" and past in self.release:
+                    self._add(found, past, index, None, "", "history", {})
+                    continue
+            code, choice, context = self._resolve(mention, index, near, note)
+            self._add(found, code, index, choice, mention.root, "mention", context)
+        left_out: list[LeftOut] = []
+        self._combine(found, mentions, left_out)
+        self._supersede(found, left_out)
+        self._mark_integral(found, mentions)
+        for (code, reason), indexes in sorted(excluded.items()):
+            if code not in found:
+                left_out.append(LeftOut(code, reason, "", tuple(indexes)))
+        for candidate in found.values():
+            candidate.mentions.sort()
+        return [found[c] for c in sorted(found)], left_out
+
+    # -- one mention -------------------------------------------------------------------------------------------------
+
+    def _resolve(
+        self, mention: Mention, index: int, near: _Surroundings, note: Note
+    ) -> tuple[str, Choice | None, dict[int, float]]:
+        release = self.release
+        stem_text, stem = self._stem_of(mention.code)
+        context: dict[int, float] = {}
+        choice: Choice | None = None
+        if mention.root != mention.code:
+            root = release.index(mention.root)
+            relevant = self.table.relevant(root)
+            if relevant is not None:
+                context = near.context(index, relevant)
+                key = tuple(sorted((w, c) for w, c in context.items() if w in relevant))
+                choice = self.table.best(root, stem, key)
+                if choice is not None:
+                    stem, stem_text = choice.code, release.text(choice.code)
+        allowed = self.table.seventh(stem)
+        if allowed:
+            return with_seventh(stem_text, allowed, release, near.seventh(index, allowed)), choice, context
+        return stem_text, choice, context
+
+    def _stem_of(self, code: str) -> tuple[str, int]:
+        hit = self._stem.get(code)
+        if hit is None:
+            text = code
+            if len(code) == 8:  # seven characters and the dot
+                text = self.release.parent(code) or code
+            hit = self._stem[code] = self.release.index(text)
+        return self.release.text(hit), hit
+
+    def default_of(self, root: str) -> str:
+        """Return the code that stands under a header when nothing more is said; empty when there is none."""
+        stem = self.table.default(self.release.index(root))
+        if stem < 0:
+            return ""
+        return with_seventh(self.release.text(stem), self.table.seventh(stem), self.release, "")
+
+    @staticmethod
+    def _add(
+        found: dict[str, Candidate],
+        code: str,
+        index: int,
+        choice: Choice | None,
+        root: str,
+        origin: str,
+        context: dict[int, float],
+    ) -> None:
+        candidate = found.get(code)
+        if candidate is None:
+            found[code] = Candidate(code, [index], choice, root, origin, context=context)
+            return
+        candidate.mentions.append(index)
+        if choice is not None and (candidate.choice is None or len(choice.matched) > len(candidate.choice.matched)):
+            candidate.choice = choice
+            candidate.root = root
+            candidate.context = context
+        if candidate.origin in ("history", "family") and origin == "mention":
+            candidate.origin = origin
+
+    # -- several mentions --------------------------------------------------------------------------------------------
+
+    def _combine(self, found: dict[str, Candidate], mentions: tuple[Mention, ...], left_out: list[LeftOut]) -> None:
+        for rule in self.rules.combinations:
+            parts: list[str] = []
+            for group in rule.groups:
+                hits = [c for c in found if c.startswith(group) and self._stands(found[c], mentions)]
+                if not hits:
+                    break
+                parts.append(min(hits))
+            else:
+                removed = [c for c in sorted(found) if c.startswith(rule.removes) and c != rule.result] if rule.removes else []
+                if rule.result and rule.result in self.release:
+                    evidence = sorted({m for p in (*parts, *removed) for m in found[p].mentions})
+                    target = found.get(rule.result)
+                    if target is None:
+                        if not removed and rule.result not in found and not self._is_new(rule.result, found):
+                            continue
+                        found[rule.result] = Candidate(
+                            rule.result, evidence, None, "", "combination", rule.citation
+                        )
+                    else:
+                        target.mentions = sorted(set(target.mentions) | set(evidence))
+                for code in removed:
+                    if not rule.result and code in parts and len(parts) == 1:
+                        continue
+                    candidate = found.pop(code)
+                    by = rule.result or next((p for p in parts if p != code), "")
+                    left_out.append(
+                        LeftOut(code, "superseded", f"coded as {by} ({rule.citation})", tuple(candidate.mentions))
+                    )
+
+    @staticmethod
+    def _is_new(result: str, found: dict[str, Candidate]) -> bool:
+        """Whether no more specific code of the same subcategory is there already."""
+        return not any(c.startswith(result[:5]) for c in found)
+
+    @staticmethod
+    def _stands(candidate: Candidate, mentions: tuple[Mention, ...]) -> bool:
+        return candidate.origin in ("mention", "combination") and any(
+            mentions[m].assertion in ("present", "historical", "not_assessed") for m in candidate.mentions
+        )
+
+    def _supersede(self, found: dict[str, Candidate], left_out: list[LeftOut]) -> None:
+        for code in sorted(found):
+            candidate = found[code]
+            if candidate.origin != "mention" or not candidate.root or candidate.root == code:
+                continue
+            if candidate.choice is not None and not candidate.choice.is_default and candidate.choice.matched:
+                rivals = [
+                    c
+                    for c, other in found.items()
+                    if c != code
+                    and c.startswith(code[:5])
+                    and other.choice is not None
+                    and set(candidate.choice.matched) < set(other.choice.matched)
+                ]
+            else:
+                rivals = [
+                    c
+                    for c, other in found.items()
+                    if c != code
+                    and c.startswith(candidate.root)
+                    and other.origin != "history"
+                    and (
+                        (other.choice is not None and not other.choice.is_default)
+                        or (other.choice is None)
+                        or len(other.root) > len(candidate.root)
+                    )
+                ]
+            if rivals:
+                best = min(rivals, key=lambda c: (-len(found[c].mentions), c))
+                found[best].mentions = sorted(set(found[best].mentions) | set(candidate.mentions))
+                left_out.append(
+                    LeftOut(code, "superseded", f"{best} is more specific (guideline I.B.2)", tuple(candidate.mentions))
+                )
+                del found[code]
+
+    def _mark_integral(self, found: dict[str, Candidate], mentions: tuple[Mention, ...]) -> None:
+        confirmed = [
+            c
+            for c, candidate in sorted(found.items())
+            if any(
+                mentions[m].assertion in ("present", "not_assessed")
+                and mentions[m].section not in ("ros", "instructions", "family_history", "medications")
+                for m in candidate.mentions
+            )
+            and candidate.origin in ("mention", "combination")
+        ]
+        for code, candidate in found.items():
+            others = [c for c in confirmed if c != code]
+            candidate.integral_to = self.rules.integral_to(code, others)
+
+
+class _Surroundings:
+    """What stands near each mention: words with weights, the side, the episode of care."""
+
+    def __init__(self, extraction: Extraction, sides: dict[int, str], table: SpecificityTable) -> None:
+        self.extraction = extraction
+        self.table = table
+        self.sides = sides
+        ids = extraction.numbers.ids
+        self.ids = ids.tolist()
+        self.aliases = extraction.numbers.aliases
+        self.negated = extraction.negated
+        self.sentence = extraction.layout.sentence
+        self.block = extraction.layout.block
+        self.lowers = extraction.numbers.lowers
+        self.side_at: list[tuple[int, str]] = []
+        for i, w in enumerate(self.ids):
+            side = sides.get(w)
+            if side is None and i in self.aliases:
+                side = next((sides[a] for a in self.aliases[i] if a in sides), None)
+            if side is None and self.lowers[i] == "bilaterally":
+                side = "bilateral"
+            if side is not None:
+                self.side_at.append((i, side))
+        self._blocks: dict[int, dict[int, float]] = {}
+
+    def _words(self, low: int, high: int, weight: float, into: dict[int, float]) -> None:
+        negated = self.negated
+        for i in range(low, high):
+            w = self.ids[i]
+            if negated[i]:
+                continue
+            if w >= 0 and into.get(w, 0.0) < weight:
+                into[w] = weight
+            if i in self.aliases:
+                for a in self.aliases[i]:
+                    if into.get(a, 0.0) < weight:
+                        into[a] = weight
+
+    def context(self, index: int, relevant: frozenset[int]) -> dict[int, float]:
+        """Return the words near a mention that can matter, each with a weight in (0, 1]."""
+        extraction = self.extraction
+        tokens = extraction.token_spans[index]
+        first, last = tokens[0], tokens[-1]
+        mention = extraction.mentions[index]
+        a = int(np.searchsorted(self.sentence, mention.sentence, side="left"))
+        b = int(np.searchsorted(self.sentence, mention.sentence, side="right"))
+        context: dict[int, float] = {}
+        c = int(np.searchsorted(self.block, mention.block, side="left"))
+        d = int(np.searchsorted(self.block, mention.block, side="right"))
+        if d - c < 400 and mention.section in ("assessment", "plan", "assessment_plan", "hospital_course", "discharge_diagnosis", "imaging"):
+            block = self._blocks.get(mention.block)
+            if block is None:
+                block = {}
+                self._words(c, d, 0.5, block)
+                self._blocks[mention.block] = block
+            context.update(block)
+            heading = extraction.layout.heading
+            i = c
+            while i < d and heading[i] != 1 and i < c + 4:
+                i += 1
+            j = i
+            while j < d and heading[j] == 1:
+                j += 1
+            self._words(i, j, 0.9, context)
+        self._words(max(a, first - 14), min(b, last + 15), 0.9, context)
+        for t in tokens:
+            w = self.ids[t]
+            if w >= 0:
+                context[w] = 1.0
+            for alias in self.aliases.get(t, ()):
+                context[alias] = 1.0
+        for w in self.sides:
+            context.pop(w, None)
+        side = self._side(first, last, a, b, c, d, tokens)
+        if side is not None:
+            for w, name in self.sides.items():
+                if name == side:
+                    context[w] = 1.0
+        self.table.widen(context)
+        return {w: v for w, v in context.items() if w in relevant}
+
+    def _side(self, first: int, last: int, a: int, b: int, c: int, d: int, tokens: tuple[int, ...]) -> str | None:
+        """Return the side a mention speaks of: the words beside it, its sentence, its block, then the same site elsewhere."""
+        if not self.side_at:
+            return None
+        close = [(i, s) for i, s in self.side_at if first - 4 <= i <= last + 4 and a <= i < b]
+        names = {s for _, s in close}
+        if "bilateral" in names or {"left", "right"} <= {s for i, s in close if first - 4 <= i <= first}:
+            if "bilateral" in names:
+                return "bilateral"
+            nearest = min(close, key=lambda x: (abs(x[0] - first), x[0]))
+            between = [i for i, _ in close]
+            return "bilateral" if max(between) - min(between) <= 3 and max(between) < first + 1 else nearest[1]
+        if close:
+            return min(close, key=lambda x: (abs(x[0] - first) if x[0] <= first else abs(x[0] - last) + 0.5, x[0]))[1]
+        for low, high in ((a, b), (c, d) if d - c < 400 else (a, b)):
+            names = {s for i, s in self.side_at if low <= i < high}
+            if len(names) == 1:
+                return next(iter(names))
+            if names:
+                return None
+        # the same words elsewhere: "right knee" in the complaint, "knee osteoarthritis" in the plan
+        own = {self.ids[t] for t in tokens if self.ids[t] >= 0} - set(self.sides)
+        tally: dict[str, int] = {}
+        for i, s in self.side_at:
+            if any(self.ids[j] in own for j in range(max(0, i - _SITE_LIMIT), min(len(self.ids), i + _SITE_LIMIT + 1)) if j != i):
+                tally[s] = tally.get(s, 0) + 1
+        if len(tally) == 1:
+            return next(iter(tally))
+        if tally:
+            ranked = sorted(tally.items(), key=lambda x: (-x[1], x[0]))
+            if ranked[0][1] >= 3 * ranked[1][1]:
+                return ranked[0][0]
+        return None
+
+    def seventh(self, index: int, allowed: str) -> str:
+        """Return the wanted seventh characters, best first (guidelines I.C.19.a, I.C.19.c, I.C.13.c)."""
+        mention = self.extraction.mentions[index]
+        c = int(np.searchsorted(self.block, mention.block, side="left"))
+        d = int(np.searchsorted(self.block, mention.block, side="right"))
+        a = int(np.searchsorted(self.sentence, mention.sentence, side="left"))
+        b = int(np.searchsorted(self.sentence, mention.sentence, side="right"))
+        block = set(self.lowers[c : min(d, c + 300)])
+        near = set(self.lowers[a:b])
+        if "D" not in allowed:
+            return ""
+        wanted = ""
+        if {"sequela", "sequelae"} & near:
+            wanted += "S"
+        if "nonunion" in block:
+            wanted += "K"
+        if "malunion" in block:
+            wanted += "P"
+        if {"healing", "healed"} & block and "delayed" in block:
+            wanted += "G"
+        lead = self._lead()
+        if any(w in block for w in ("healing", "healed", "aftercare")) or (
+            any(w in lead for w in _FOLLOW_UP) and any(w in block or w in lead for w in (*_FOLLOW_UP, "weeks", "removal", "cast"))
+        ):
+            wanted += "D"
+        if "open" in near and "B" in allowed:
+            wanted += "B"
+        return wanted
+
+    def _lead(self) -> frozenset[str]:
+        """Return the words of the chief complaint, or of the first sentences."""
+        words: set[str] = set()
+        for s in self.extraction.sections:
+            if s.name in ("chief_complaint",):
+                starts = self.extraction.tokens.starts
+                low = int(np.searchsorted(starts, s.span.start))
+                high = int(np.searchsorted(starts, s.span.end))
+                words.update(self.lowers[low : min(high, low + 40)])
+        if not words:
+            words.update(self.lowers[:60])
+        joined = " ".join(self.lowers[:60])
+        if "follow - up" in joined or "follow up" in joined:
+            words.add("follow-up")
+        return frozenset(words)

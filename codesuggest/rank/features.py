@@ -1,0 +1,224 @@
+"""The features of a candidate code: one table of names and meanings, and the function that fills it.
+
+All features say something about how the note speaks of the code, so that they carry from one hospital to another. None
+names a code. Values are unitless; flags are 0 or 1, counts are logarithms.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codesuggest.extract.convert import Extraction
+from codesuggest.rank.candidates import Candidate, infer_setting
+from codesuggest.records import Mention, Note
+
+__all__ = ["FEATURES", "FEATURE_NAMES", "featurize"]
+
+_GROUPS: dict[str, str] = {
+    "discharge_diagnosis": "diagnosis",
+    "assessment": "assessment",
+    "assessment_plan": "assessment",
+    "plan": "plan",
+    "problem_list": "problem_list",
+    "admission_diagnosis": "admission",
+    "hospital_course": "course",
+    "hpi": "hpi",
+    "chief_complaint": "complaint",
+    "pmh": "pmh",
+    "psh": "pmh",
+    "ros": "ros",
+    "exam": "exam",
+    "vitals": "exam",
+    "labs": "tests",
+    "imaging": "tests",
+    "procedures": "procedures",
+    "medications": "medications",
+    "allergies": "medications",
+    "social_history": "social",
+    "family_history": "family",
+    "instructions": "instructions",
+    "other": "other",
+}
+_ORDER = (
+    "diagnosis", "assessment", "plan", "problem_list", "course", "hpi", "complaint", "pmh", "admission", "procedures",
+    "social", "tests", "exam", "medications", "ros", "family", "instructions", "other",
+)  # fmt: skip
+_KINDS = ("diagnosis", "symptom", "status", "history", "family", "encounter", "social", "external", "finding", "procedure")
+
+FEATURES: dict[str, str] = {
+    "heading": "named as a problem in an assessment, plan or diagnosis list",
+    **{f"in_{g}": f"has a standing mention in the part: {g}" for g in _ORDER},
+    "only_peripheral": "all standing mentions are in review of systems, examination, tests, medications or instructions",
+    "only_pmh": "all standing mentions are in past history",
+    "only_narrative": "all standing mentions are in the history or complaint, although the note has an assessment",
+    "no_assessment_part": "the note has no assessment, plan or diagnosis list",
+    "no_assessment_hpi": "mentioned in the narrative of a note without assessment",
+    "log_mentions": "log(1 + standing mentions)",
+    "quality": "best agreement of the note's words with the lexicon's (0 to 1)",
+    "share_absent": "share of all mentions of the same category that are negated",
+    "only_possible": "every standing mention is uncertain",
+    "only_possible_inpatient": "every standing mention is uncertain, inpatient stay (guidelines II.H, III.C)",
+    "soft_possible": "the uncertainty is 'consistent with', 'likely' or 'suggestive of'",
+    "only_historical": "every standing mention is historical",
+    **{f"kind_{k}": f"kind of the term: {k}" for k in _KINDS},
+    **{f"{k}_heading": f"{k} named as a problem" for k in ("symptom", "status", "finding", "diagnosis", "history", "social", "external")},
+    **{f"{k}_pmh": f"{k} only in past history" for k in ("diagnosis", "symptom", "status", "history")},
+    **{f"{k}_narrative": f"{k} only in history or complaint" for k in ("diagnosis", "symptom", "status", "external", "social", "finding")},
+    **{f"{k}_inpatient": f"{k} in an inpatient stay" for k in ("diagnosis", "symptom", "status", "history", "social", "finding", "family", "procedure", "encounter")},
+    "official_only": "found only by an official title or inclusion term",
+    "words": "words of the longest term that was found, at most 6, divided by 6",
+    "single_word": "found only by terms of one word",
+    "combination": "a combination code of several documented conditions",
+    "from_history": "a history code made from 'history of' and a condition",
+    "from_family": "a family-history code made from a relative's condition",
+    "integral": "sign or symptom integral to a confirmed diagnosis (guideline I.B.5)",
+    "integral_heading": "the same, but listed as a problem",
+    "specific_words": "words of the note that led to the specific code, at most 4, divided by 4",
+    "is_default": "the code that stands when nothing more is said, although more specific ones exist",
+    "narrow_choice": "score lead over the next code under the header, at most 1",
+    "unmatched": "words of the title that the note lacks, at most 4, divided by 4",
+    "siblings": "log(1 + other candidates of the same category)",
+    "log_headings": "log(1 + problems named in the note)",
+    "symptom_without_diagnosis": "a symptom in a note where no diagnosis is named as a problem",
+    "symptom_beside_diagnosis_in_block": "a symptom in the problem block of a named diagnosis",
+    "first_problem": "belongs to the first problem named",
+    "heading_exact": "the problem's name is nearly nothing but this term",
+    "drug_support": "a drug of the note supports the condition",
+    "is_chronic_list": "in past history and again in assessment or course",
+    "note_words": "log of the number of words of the note, divided by 10",
+}
+FEATURE_NAMES: tuple[str, ...] = tuple(FEATURES)
+_COLUMN = {name: i for i, name in enumerate(FEATURE_NAMES)}
+_SOFT = frozenset({"consistent with", "likely", "suggestive of", "most likely", "c/w", "suggests", "suggesting", "likely represents", "favor", "in keeping with", "probable", "compatible with", "presumed"})
+_PERIPHERAL = frozenset({"ros", "exam", "tests", "medications", "instructions", "family", "other"})
+
+
+def featurize(
+    note: Note, extraction: Extraction, candidates: Sequence[Candidate]
+) -> NDArray[np.float64]:
+    """Fill the table for the candidates of one note.
+
+    Returns
+    -------
+    float array of shape (n_candidates, n_features)
+        Columns in the order of :data:`FEATURE_NAMES`.
+    """
+    mentions = extraction.mentions
+    X = np.zeros((len(candidates), len(FEATURE_NAMES)))
+    names = {s.name for s in extraction.sections}
+    inpatient = infer_setting(note, names) == "inpatient"
+    has_assessment = bool(names & {"assessment", "assessment_plan", "plan", "discharge_diagnosis"})
+    heading_blocks = sorted({m.block for m in mentions if m.is_heading})
+    diagnosis_headings = {m.block for m in mentions if m.is_heading and m.kind == "diagnosis" and m.assertion in ("present", "possible")}
+    absent: dict[str, int] = {}
+    drugs: set[str] = set()
+    for m in mentions:
+        if m.kind == "drug":
+            drugs.add(m.code[:3])
+        elif m.assertion == "absent":
+            absent[m.code[:3]] = absent.get(m.code[:3], 0) + 1
+    category: dict[str, int] = {}
+    for c in candidates:
+        category[c.code[:3]] = category.get(c.code[:3], 0) + 1
+    heading_size = _heading_sizes(extraction)
+    n_headings = math.log1p(len(heading_blocks))
+    n_words = math.log1p(len(extraction.tokens)) / 10
+    column = _COLUMN
+    for row, candidate in enumerate(candidates):
+        own = [mentions[i] for i in candidate.mentions]
+        values: dict[str, float] = {}
+        groups = {_GROUPS.get(m.section, "other") for m in own}
+        for g in groups:
+            values[f"in_{g}"] = 1.0
+        headings = [m for m in own if m.is_heading]
+        kind = _kind(candidate, own)
+        narrative = groups <= {"hpi", "complaint", "course", "other", "ros", "exam"} and bool(groups & {"hpi", "complaint"})
+        only_pmh = groups <= {"pmh", "problem_list", "medications"} and bool(groups & {"pmh"})
+        values["heading"] = 1.0 if headings else 0.0
+        values["only_peripheral"] = float(groups <= _PERIPHERAL)
+        values["only_pmh"] = float(only_pmh)
+        values["only_narrative"] = float(narrative and has_assessment)
+        values["no_assessment_part"] = float(not has_assessment)
+        values["no_assessment_hpi"] = float(not has_assessment and bool(groups & {"hpi", "complaint", "other"}))
+        values["log_mentions"] = math.log1p(len({m.span for m in own}))
+        values["quality"] = max(m.quality for m in own)
+        n_absent = absent.get(candidate.code[:3], 0)
+        values["share_absent"] = n_absent / (n_absent + len(own))
+        possible = all(m.assertion == "possible" for m in own)
+        values["only_possible"] = float(possible)
+        values["only_possible_inpatient"] = float(possible and inpatient)
+        values["soft_possible"] = float(possible and any(extraction.cue_words[i] in _SOFT for i in candidate.mentions))
+        values["only_historical"] = float(all(m.assertion == "historical" for m in own))
+        values[f"kind_{kind}"] = 1.0
+        if headings and f"{kind}_heading" in column:
+            values[f"{kind}_heading"] = 1.0
+        if only_pmh and f"{kind}_pmh" in column:
+            values[f"{kind}_pmh"] = 1.0
+        if narrative and has_assessment and f"{kind}_narrative" in column:
+            values[f"{kind}_narrative"] = 1.0
+        if inpatient and f"{kind}_inpatient" in column:
+            values[f"{kind}_inpatient"] = 1.0
+        values["official_only"] = float(all(m.source == "title" for m in own))
+        longest = max(len(extraction.token_spans[i]) for i in candidate.mentions)
+        values["words"] = min(longest, 6) / 6
+        values["single_word"] = float(longest == 1)
+        values["combination"] = float(candidate.origin == "combination")
+        values["from_history"] = float(candidate.origin == "history")
+        values["from_family"] = float(candidate.origin == "family")
+        if candidate.integral_to:
+            values["integral_heading" if headings else "integral"] = 1.0
+        if candidate.choice is not None:
+            choice = candidate.choice
+            values["specific_words"] = min(len(choice.matched), 4) / 4
+            values["is_default"] = float(choice.is_default and choice.n_options > 1)
+            values["narrow_choice"] = max(0.0, min(choice.score - choice.runner_up, 1.0)) if choice.n_options > 1 else 1.0
+            values["unmatched"] = min(choice.unmatched, 4) / 4
+        else:
+            values["narrow_choice"] = 1.0
+        values["siblings"] = math.log1p(category[candidate.code[:3]] - 1)
+        values["log_headings"] = n_headings
+        if kind in ("symptom", "finding"):
+            values["symptom_without_diagnosis"] = float(not diagnosis_headings)
+            values["symptom_beside_diagnosis_in_block"] = float(
+                any(m.block in diagnosis_headings and not m.is_heading for m in own) and not headings
+            )
+        if heading_blocks:
+            values["first_problem"] = float(any(m.block == heading_blocks[0] for m in own))
+        if headings:
+            values["heading_exact"] = max(
+                min(1.0, len(extraction.token_spans[i]) / max(1, heading_size.get(mentions[i].block, 1)))
+                for i in candidate.mentions
+                if mentions[i].is_heading
+            )
+        values["drug_support"] = float(candidate.code[:3] in drugs)
+        values["is_chronic_list"] = float("pmh" in groups and bool(groups & {"assessment", "plan", "course", "diagnosis"}))
+        values["note_words"] = n_words
+        for name, value in values.items():
+            if value:
+                X[row, column[name]] = value
+    return X
+
+
+def _kind(candidate: Candidate, own: list[Mention]) -> str:
+    if candidate.origin in ("history", "family"):
+        return candidate.origin
+    if candidate.origin == "combination":
+        return "diagnosis"
+    kinds = [m.kind for m in own]
+    return max(sorted(set(kinds)), key=kinds.count)
+
+
+def _heading_sizes(extraction: Extraction) -> dict[int, int]:
+    """Count the words of each problem's name, by block."""
+    sizes: dict[int, int] = {}
+    heading = extraction.layout.heading
+    ids = extraction.numbers.ids
+    for i in np.flatnonzero(heading == 1).tolist():
+        if ids[i] != -2:
+            block = int(extraction.layout.block[i])
+            sizes[block] = sizes.get(block, 0) + 1
+    return sizes

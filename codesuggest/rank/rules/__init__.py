@@ -1,0 +1,1 @@
+"""Reviewed tables: combination codes, integral symptoms."""

@@ -1,0 +1,371 @@
+"""Choose the specific code under a header by what the note says, and name the words that would make it more specific.
+
+Guideline I.B.2 (level of detail), I.B.13 (laterality) and I.B.18 (unspecified codes): the code is as specific as the
+documentation and no more. Every code below the header is scored by the words of its title: a word the note has counts
+for it, a word the note lacks counts against it, "unspecified" costs nothing. The seventh character is chosen apart.
+
+The table holds one row a *stem*: a billable code, or a code that takes a seventh character.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from codesuggest.codes import Release
+from codesuggest.extract.lexicon import term_words
+from codesuggest.extract.tokens import normal_form
+
+__all__ = ["Choice", "SpecificityTable", "compile_specificity"]
+
+_PAREN = re.compile(r"\([^)]*\)|\[[^\]]*\]")
+_NEUTRAL = frozenset(
+    "unspecified uncomplicated nos nec initial encounter closed type disease disorder elsewhere classified part side site stage trimester "
+    "episode severity organism not applicable nature cause single".split()
+)
+_OTHER = frozenset("other specified".split())
+# Words written otherwise in notes than in titles; the note's word counts for the title's.
+_EQUALS = {
+    "1": ("i", "one", "first"),
+    "2": ("ii", "two", "second"),
+    "3": ("iii", "three", "third"),
+    "4": ("iv", "four", "fourth"),
+    "exacerbation": ("flare", "exacerbated", "decompensated", "worsening"),
+    "acute": ("decompensated",),
+    "displaced": ("displacement",),
+    "malignant": ("cancer", "carcinoma", "malignancy"),
+    "hyperglycemia": ("hyperglycemic", "uncontrolled"),
+    "recurrent": ("recurrence",),
+    "moderate": ("mod",),
+    "nonrheumatic": (),
+    "bilateral": ("bilaterally",),
+    "hemorrhage": ("bleeding", "bleed", "hemorrhagic"),
+    "obstruction": ("obstructing", "obstructive", "obstructed"),
+    "rupture": ("tear", "torn", "ruptured"),
+    "tear": ("rupture",),
+    "complete": ("full",),
+    "infected": ("infection",),
+    "ulcer": ("ulceration",),
+    "extremity": ("leg", "arm"),
+    "limb": ("extremity",),
+    "lower": ("leg",),
+    "premenopausal": (),
+}
+SIDE_WORDS = ("left", "right", "bilateral")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The specific code chosen under a header.
+
+    Parameters
+    ----------
+    code : int
+        Index of the stem in the release.
+    score : float
+    matched : tuple of str
+        Words of the note that decided for it.
+    unmatched : int
+        Words of its title that the note lacks.
+    is_default : bool
+        Whether nothing in the note spoke for a more specific code.
+    n_options : int
+        Number of codes to choose from.
+    runner_up : float
+        Score of the next best.
+    """
+
+    code: int
+    score: float
+    matched: tuple[str, ...]
+    unmatched: int
+    is_default: bool
+    n_options: int
+    runner_up: float
+
+
+def _split_title(title: str) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
+    """Return (words the title asserts, words it denies, whether it is a code for the rest)."""
+    text = _PAREN.sub(" ", title.lower().replace("nonpsychotic", "").replace("non-pressure", "nonpressure"))
+    denied: list[str] = []
+
+    def cut(m: re.Match[str]) -> str:
+        denied.extend(term_words(m.group(1)))
+        return " "
+
+    text = re.sub(r"\bwithout (?:mention of )?([^,;]*?)(?=,|;| with | and with |$)", cut, text)
+    text = re.sub(r"\b(?:not intractable)\b", lambda m: denied.append("intractable") or " ", text)
+    words = term_words(text)
+    is_other = text.strip().startswith("other ") or ", other" in text or "other specified" in text
+    asserted = tuple(w for w in words if w not in _NEUTRAL and w not in _OTHER)
+    return asserted, tuple(w for w in denied if w not in _NEUTRAL and w not in ("current", "mention")), is_other
+
+
+def compile_specificity(release: Release) -> tuple[dict[str, Any], dict[str, str], list[str]]:
+    """Build the table of a release.
+
+    Returns
+    -------
+    arrays : dict of str to array or str
+        Files for the model folder; word numbers refer to ``words`` of the third item until they are renumbered.
+    defaults : dict of str to str
+        Every header to the billable code that stands for it when nothing more is said.
+    words : list of str
+        All words of the titles, sorted.
+    """
+    n = len(release)
+    texts = [release.text(i) for i in range(n)]
+    flat = [t.replace(".", "") for t in texts]
+    is_stem = np.zeros(n, np.bool_)
+    sevenths: dict[int, str] = {}
+    for i in range(n):
+        if len(flat[i]) == 7:
+            parent = release.parent(texts[i])
+            assert parent is not None  # noqa: S101 - a seven-character code always has one
+            p = release.index(parent)
+            is_stem[p] = True
+            sevenths[p] = sevenths.get(p, "") + flat[i][6]
+        elif release.billable[i]:
+            is_stem[i] = True
+    stems = np.flatnonzero(is_stem)
+    split = [_split_title(release.title_at(int(i))) for i in stems]
+    words = sorted({w for a, d, _ in split for w in (*a, *d)} | {x for xs in _EQUALS.values() for x in xs})
+    number = {w: k for k, w in enumerate(words)}
+    arrays: dict[str, Any] = {
+        "stem_code.npy": stems.astype(np.int32),
+        "stem_starts.npy": np.cumsum([0, *(len(a) for a, _, _ in split)]).astype(np.int32),
+        "stem_words.npy": np.array([number[w] for a, _, _ in split for w in a], np.int32),
+        "denied_starts.npy": np.cumsum([0, *(len(d) for _, d, _ in split)]).astype(np.int32),
+        "denied_words.npy": np.array([number[w] for _, d, _ in split for w in d], np.int32),
+        "stem_other.npy": np.array([o for _, _, o in split], np.uint8),
+        "stem_plain.npy": np.array(
+            [
+                ("unspecified" in release.title_at(int(i)).lower()) + ("without" in release.title_at(int(i)).lower()) * 0.5
+                for i in stems
+            ],
+            np.float32,
+        ),
+        "stem_sevenths.txt": "\n".join(sevenths.get(int(i), "") for i in stems),
+    }
+    # default of each header: fewest asserted words, then "unspecified", then not "other"
+    cost = np.array([len(a) for a, _, _ in split], np.float64) + arrays["stem_other.npy"] * 0.5 - arrays["stem_plain.npy"] * 1.2
+    defaults: dict[str, str] = {}
+    for i in range(n):
+        if release.billable[i]:
+            continue
+        low, high = release.subtree_range(i)
+        a, b = np.searchsorted(stems, [low, high])
+        if a == b:
+            continue
+        best = a + int(np.argmin(cost[a:b]))
+        defaults[texts[i]] = with_seventh(texts[int(stems[best])], sevenths.get(int(stems[best]), ""), release, "")
+    return arrays, defaults, words
+
+
+def with_seventh(stem: str, allowed: str, release: Release, wanted: str) -> str:
+    """Return the billable code of a stem: with the wanted seventh character, else the usual first one.
+
+    Examples
+    --------
+    >>> from codesuggest.codes import Releases
+    >>> import datetime
+    >>> release = Releases().on(datetime.date(2026, 5, 4))
+    >>> with_seventh("S93.401", "ADS", release, "")
+    'S93.401A'
+    """
+    if not allowed:
+        return stem
+    for character in (*wanted, "A", "0", *sorted(allowed)):
+        if character in allowed:
+            body = stem.replace(".", "")
+            full = body + "X" * (6 - len(body)) + character
+            return full[:3] + "." + full[3:]
+    return stem
+
+
+class SpecificityTable:
+    """The compiled table.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder with the files of :func:`compile_specificity`, word numbers those of the lexicon.
+    release : Release
+    words : list of str
+        Words of the lexicon, by number.
+    """
+
+    def __init__(self, folder: Path, release: Release, words: list[str]) -> None:
+        def array(name: str) -> NDArray[Any]:
+            return np.load(folder / name, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+
+        self.release = release
+        self.words = words
+        self.word_id = {w: i for i, w in enumerate(words)}
+        self.stem_code = np.array(array("stem_code.npy"))
+        self.stem_starts = array("stem_starts.npy")
+        self.stem_words = array("stem_words.npy")
+        self.denied_starts = array("denied_starts.npy")
+        self.denied_words = array("denied_words.npy")
+        self.stem_other = array("stem_other.npy")
+        self.stem_plain = array("stem_plain.npy")
+        self.sevenths = (folder / "stem_sevenths.txt").read_text(encoding="utf-8").split("\n")
+        self.sides = {self.word_id[s]: s for s in SIDE_WORDS if s in self.word_id}
+        equals: dict[int, list[int]] = {}
+        for title, written in _EQUALS.items():
+            for w in written:
+                form = normal_form(w)
+                if title in self.word_id and form in self.word_id:
+                    equals.setdefault(self.word_id[form], []).append(self.word_id[title])
+        self.equals = {k: tuple(v) for k, v in equals.items()}
+        self._prepared = lru_cache(maxsize=4096)(self._prepare)
+        self.best = lru_cache(maxsize=65536)(self._best)
+        self._relevant = lru_cache(maxsize=4096)(self._find_relevant)
+
+    def relevant(self, root: int) -> frozenset[int] | None:
+        """Return the words that can tell the codes under a header apart; None when there is nothing to choose."""
+        return self._relevant(root)
+
+    def _find_relevant(self, root: int) -> frozenset[int] | None:
+        prepared = self._prepared(root)
+        if prepared is None or len(prepared[0]) < 2:
+            return None
+        return frozenset(prepared[1]) | frozenset(prepared[3][1]) | frozenset(self.sides)
+
+    def widen(self, context: dict[int, float]) -> dict[int, float]:
+        """Add the titles' words for those the note writes otherwise."""
+        for word in [w for w in context if w in self.equals]:
+            weight = context[word] * 0.9
+            for title_word in self.equals[word]:
+                if context.get(title_word, 0.0) < weight:
+                    context[title_word] = weight
+        return context
+
+    def _prepare(self, root: int) -> tuple[NDArray[np.int64], dict[int, tuple[int, ...]], NDArray[np.float64], Any] | None:
+        """Prepare the stems under a header: rows, words with weights, and what each row costs when nothing matches."""
+        low, high = self.release.subtree_range(root)
+        a, b = np.searchsorted(self.stem_code, [low, high])
+        if b - a < 1:
+            return None
+        rows = np.arange(a, b)
+        s = self.stem_starts
+        words = [tuple(dict.fromkeys(self.stem_words[s[r] : s[r + 1]].tolist())) for r in rows]
+        total = len(rows)
+        count: dict[int, int] = {}
+        for ws in words:
+            for w in ws:
+                count[w] = count.get(w, 0) + 1
+        weight = {w: (0.0 if c == total else float(np.log(1 + total / c) / np.log(1 + total))) for w, c in count.items()}
+        for w in self.sides:
+            if weight.get(w, 0.0) > 0:
+                weight[w] = 0.8
+        occurrences: dict[int, list[int]] = {}
+        base = np.zeros(total)
+        for k, ws in enumerate(words):
+            for w in ws:
+                if weight[w] > 0:
+                    occurrences.setdefault(w, []).append(k)
+                    base[k] -= 0.75 * weight[w]
+        base -= 0.45 * self.stem_other[a:b]
+        base += 0.12 * np.minimum(self.stem_plain[a:b], 1.0)
+        d = self.denied_starts
+        denied = {int(w): True for r in rows for w in self.denied_words[d[r] : d[r + 1]].tolist()}
+        denied_rows = {
+            w: tuple(k for k, r in enumerate(rows) if w in self.denied_words[d[r] : d[r + 1]]) for w in denied
+        }
+        return rows, {w: tuple(v) for w, v in occurrences.items()}, base, (weight, denied_rows, words)
+
+    def _best(self, root: int, default: int, context: tuple[tuple[int, float], ...]) -> Choice | None:
+        """Choose a stem under `root`.
+
+        Parameters
+        ----------
+        root : int
+            Index of the header in the release.
+        default : int
+            Index of the stem that stands when the note says nothing more.
+        context : tuple of (word, weight in (0, 1])
+            Words of the note near the mention, sorted.
+        """
+        prepared = self._prepared(root)
+        if prepared is None:
+            return None
+        rows, occurrences, base, (weight, denied_rows, words) = prepared
+        score = base.copy()
+        gained = np.zeros(len(rows))
+        present = dict(context)
+        for w, c in context:
+            where = occurrences.get(w)
+            if where is not None:
+                gain = weight[w] * (0.75 + c)
+                for k in where:
+                    score[k] += gain
+                    gained[k] += weight[w] * c
+            against = denied_rows.get(w)
+            if against is not None:
+                for k in against:
+                    score[k] -= 0.8 * c
+        default_row = int(np.searchsorted(self.stem_code[rows], default))
+        has_default = default_row < len(rows) and int(self.stem_code[rows[default_row]]) == default
+        if has_default:
+            score[default_row] += 0.35
+        score[gained < 0.3] -= 0.4
+        if has_default:
+            score[default_row] += 0.4 if gained[default_row] < 0.3 else 0.0
+        order = np.lexsort((np.arange(len(rows)), -score))
+        k = int(order[0])
+        code = int(self.stem_code[rows[k]])
+        matched = tuple(self.words[w] for w in words[k] if w in present and weight[w] > 0)
+        unmatched = sum(1 for w in words[k] if w not in present and weight[w] > 0)
+        runner = float(score[order[1]]) if len(order) > 1 else float("-inf")
+        return Choice(code, float(score[k]), matched, unmatched, has_default and k == default_row, len(rows), runner)
+
+    def seventh(self, stem: int) -> str:
+        """Return the seventh characters a stem takes, or an empty string."""
+        row = int(np.searchsorted(self.stem_code, stem))
+        if row < len(self.stem_code) and int(self.stem_code[row]) == stem:
+            return self.sevenths[row]
+        return ""
+
+    def default(self, root: int) -> int:
+        """Return the stem with the fewest asserted words under a header, -1 when there is none."""
+        low, high = self.release.subtree_range(root)
+        a, b = np.searchsorted(self.stem_code, [low, high])
+        if a == b:
+            return -1
+        cost = np.diff(self.stem_starts[a : b + 1]) + 0.5 * self.stem_other[a:b] - 1.2 * self.stem_plain[a:b]
+        return int(self.stem_code[a + int(np.argmin(cost))])
+
+    def missing_words(self, root: int, chosen: int, context: Mapping[int, float], limit: int = 6) -> list[tuple[int, tuple[str, ...]]]:
+        """List the codes under a header that one or two more words would lead to.
+
+        Returns
+        -------
+        list of (stem, words the note lacks)
+            Fewest words first.
+        """
+        prepared = self._prepared(root)
+        if prepared is None:
+            return []
+        rows, _, _, (weight, _, words) = prepared
+        own: set[int] = set()
+        for k, r in enumerate(rows):
+            if int(self.stem_code[r]) == chosen:
+                own = set(words[k])
+        found = []
+        for k, r in enumerate(rows):
+            code = int(self.stem_code[r])
+            if code == chosen or self.stem_other[r]:
+                continue
+            lacking = [w for w in words[k] if weight[w] > 0 and w not in context]
+            if lacking and len(lacking) <= 3 and own <= set(words[k]) | {w for w in own if weight.get(w, 0) == 0}:
+                found.append((len(lacking), code, tuple(self.words[w] for w in lacking)))
+        found.sort()
+        return [(code, lacking) for _, code, lacking in found[:limit]]

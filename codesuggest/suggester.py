@@ -1,0 +1,367 @@
+"""From a note to ranked codes: extract, then rank, for one note and for many."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from codesuggest import __version__
+from codesuggest.codes import Release, Releases
+from codesuggest.errors import CodesuggestError, InvalidNoteError, NoReleaseError
+from codesuggest.extract.convert import Extraction
+from codesuggest.extract.pipeline import Extractor
+from codesuggest.model import Model
+from codesuggest.rank.candidates import Candidate, CandidateFinder, LeftOut
+from codesuggest.rank.features import featurize
+from codesuggest.rank.rules.tables import Rules
+from codesuggest.records import Alternative, Evidence, Failure, Mention, Note, Result, Span, Suggestion, Suppressed
+
+__all__ = ["Suggester", "check_note", "load"]
+
+_MAX_SUGGESTIONS = 60
+_SECTION_RANK = {
+    "discharge_diagnosis": 0,
+    "assessment": 1,
+    "assessment_plan": 1,
+    "plan": 2,
+    "hospital_course": 3,
+    "problem_list": 4,
+    "hpi": 5,
+    "chief_complaint": 5,
+    "pmh": 6,
+}
+_REASONS = {
+    "absent": "negated",
+    "hypothetical": "only a possibility, a risk or an instruction",
+    "conditional": "only under a condition",
+    "someone_else": "about someone else",
+    "section": "stands in a part of the note that does not describe a current condition",
+}
+
+
+def check_note(note: Note) -> None:
+    """Refuse a note that holds no text.
+
+    Raises
+    ------
+    InvalidNoteError
+        CS150 when the note is empty or blank, CS158 when it is not text.
+    """
+    text = note.text
+    if not text or text.isspace():
+        raise InvalidNoteError(
+            "CS150",
+            f"Note {note.note_id!r} has no text: {len(text)} characters, all blank. Expected the words of a clinical note. "
+            "Check the file or the column it was read from.",
+        )
+    sample = text[:20000]
+    control = sum(1 for c in sample if (c < " " and c not in "\n\r\t\f\v\x1c\x1d\x1e") or c == "\ufffd" or "\ud800" <= c <= "\udfff")
+    if control > 0.02 * len(sample):
+        raise InvalidNoteError(
+            "CS158",
+            f"Note {note.note_id!r} is not text: {control} of its first {len(sample)} characters are control or replacement characters. "
+            "Expected text. Was a binary file, or a file of another encoding, read?",
+        )
+    if not any(c.isalnum() for c in text):
+        raise InvalidNoteError(
+            "CS150",
+            f"Note {note.note_id!r} has no words: {len(text)} characters, none a letter or a digit. "
+            "Expected the words of a clinical note. Check the file or the column it was read from.",
+        )
+
+
+def load(model: str | Path | None = None) -> Suggester:
+    """Open a model and return a suggester.
+
+    Parameters
+    ----------
+    model : path, optional
+        A model folder; the default model that ships with the package when absent.
+
+    Returns
+    -------
+    Suggester
+
+    Raises
+    ------
+    BundleError
+        When the folder is missing, damaged, or written by a newer library.
+
+    Examples
+    --------
+    >>> from codesuggest import Note, load
+    >>> result = load().suggest(Note("n1", "ASSESSMENT AND PLAN: 1. Essential hypertension, stable."))
+    >>> result.suggestions[0].code
+    'I10'
+    """
+    return Suggester(Model.open(model))
+
+
+class Suggester:
+    """Suggests codes with one model.
+
+    Parameters
+    ----------
+    model : Model
+    releases : Releases, optional
+        Code releases to choose from by the date of service.
+
+    Attributes
+    ----------
+    extractor : Extractor
+    threshold : float in [0, 1]
+        Probability from which a code is put forward; the model's own unless set.
+    """
+
+    def __init__(self, model: Model, releases: Releases | None = None) -> None:
+        self.model = model
+        self.releases = releases or Releases()
+        self.extractor = Extractor(model.lexicon, model.release)
+        self.finder = CandidateFinder(model.release, model.specificity, Rules.default())
+        self.threshold = model.weights.threshold
+        self._release_on: dict[object, Release] = {}
+
+    # -- one note ----------------------------------------------------------------------------------------------------
+
+    def suggest(self, note: Note) -> Result:
+        """Suggest codes for one note.
+
+        Parameters
+        ----------
+        note : Note
+
+        Returns
+        -------
+        Result
+            Suggestions in the order ``(-probability, code)``; those that reach the threshold have ``selected`` set.
+
+        Raises
+        ------
+        InvalidNoteError
+            When there is no text.
+        NoReleaseError
+            When no code release is in force on the date of service.
+        """
+        check_note(note)
+        release = self._release(note)
+        extraction = self.extractor.extract(note)
+        candidates, left_out = self.finder.find(note, extraction)
+        suggestions, more = self._rank(note, extraction, candidates, release)
+        suppressed = [*self._suppressed(note, extraction, left_out, release), *more]
+        suppressed.sort(key=lambda s: (s.code, s.reason, s.evidence[0].span if s.evidence else Span(0, 1)))
+        return Result(
+            note_id=note.note_id,
+            text=note.text,
+            text_sha256=hashlib.sha256(note.text.encode("utf-8", "surrogatepass")).hexdigest(),
+            suggestions=tuple(suggestions),
+            suppressed=tuple(suppressed),
+            versions={"codesuggest": __version__, "model": self.model.sha256, "icd10cm": release.effective.isoformat()},
+            sections=extraction.sections,
+        )
+
+    def suggest_many(self, notes: Iterable[Note]) -> Iterator[Result | Failure]:
+        """Suggest codes for many notes, lazily and in order; a note that cannot be read is a failure in its place."""
+        for note in notes:
+            try:
+                yield self.suggest(note)
+            except CodesuggestError as error:
+                yield Failure(note.note_id, error.error_id, error.message)
+
+    # -- parts -------------------------------------------------------------------------------------------------------
+
+    def _release(self, note: Note) -> Release:
+        date = note.date_of_service
+        if date is None or (date >= self.model.release.effective and self._newest() == self.model.release.effective):
+            return self.model.release
+        found = self._release_on.get(date)
+        if found is None:
+            try:
+                found = self.releases.on(date, self.model.release.system)
+            except NoReleaseError:
+                raise
+            if len(self._release_on) < 4096:
+                self._release_on[date] = found
+        return found
+
+    def _newest(self) -> object:
+        newest = self._release_on.get("newest")
+        if newest is None:
+            infos = [i for i in self.releases.list() if i.system == self.model.release.system]
+            last = infos[-1]
+            newest = last.effective if last.expires is None else None
+            self._release_on["newest"] = newest  # type: ignore[assignment]
+        return newest
+
+    def _rank(
+        self, note: Note, extraction: Extraction, candidates: list[Candidate], release: Release
+    ) -> tuple[list[Suggestion], list[Suppressed]]:
+        if not candidates:
+            return [], []
+        X = featurize(note, extraction, candidates)
+        weights = self.model.weights
+        logits = weights.logits(X)
+        probabilities = weights.probabilities(logits)
+        order = sorted(range(len(candidates)), key=lambda i: (-float(probabilities[i]), candidates[i].code))
+        suggestions: list[Suggestion] = []
+        suppressed: list[Suppressed] = []
+        for i in order:
+            candidate = candidates[i]
+            if release is not self.model.release and (
+                candidate.code not in release or not release.is_billable(candidate.code)
+            ):
+                suppressed.append(
+                    Suppressed(
+                        candidate.code,
+                        self.model.release.title(candidate.code),
+                        "release",
+                        f"not a billable code in {release.name}, in force on {note.date_of_service}",
+                        self._evidence(note, extraction, candidate.mentions, "context"),
+                    )
+                )
+                continue
+            probability = float(probabilities[i])
+            hint = ""
+            evidence = self._evidence(note, extraction, candidate.mentions, "supports")
+            if probability < self.threshold and candidate.integral_to:
+                suppressed.append(
+                    Suppressed(
+                        candidate.code,
+                        release.title(candidate.code),
+                        "integral",
+                        f"integral to {candidate.integral_to} (guideline I.B.5)",
+                        evidence,
+                    )
+                )
+                continue
+            if len(suggestions) >= _MAX_SUGGESTIONS:
+                continue
+            alternatives = self._alternatives(candidate, release) if probability >= 0.5 * self.threshold else ()
+            if alternatives and alternatives[0].relation == "more specific":
+                hint = f"More specific if documented: {', '.join(alternatives[0].missing)} ({alternatives[0].code})"
+            evidence = self._weigh(note, extraction, candidate, evidence, float(logits[i]), X[i])
+            suggestions.append(
+                Suggestion(
+                    rank=len(suggestions) + 1,
+                    code=candidate.code,
+                    system=release.system,
+                    description=release.title(candidate.code),
+                    probability=probability,
+                    selected=probability >= self.threshold,
+                    billable=True,
+                    evidence=evidence,
+                    contributions=weights.contributions(X[i]),
+                    score=float(logits[i]),
+                    alternatives=alternatives,
+                    note=hint or (f"Combination code ({candidate.citation})" if candidate.origin == "combination" else ""),
+                )
+            )
+        return suggestions, suppressed
+
+    def _evidence(
+        self, note: Note, extraction: Extraction, mentions: Iterable[int], role: str
+    ) -> tuple[Evidence, ...]:
+        """Return the words of the mentions, the most telling first, each place once."""
+        found: dict[Span, tuple[tuple[int, int, int, int], Evidence]] = {}
+        for index in mentions:
+            mention = extraction.mentions[index]
+            if mention.span in found:
+                continue
+            key = (
+                0 if mention.assertion in ("present", "not_assessed") else 1,
+                0 if mention.is_heading else 1,
+                _SECTION_RANK.get(mention.section, 9),
+                mention.span.start,
+            )
+            found[mention.span] = (
+                key,
+                Evidence(mention.span, note.text[mention.span.start : mention.span.end], role, mention.section),
+            )
+        ordered = [e for _, e in sorted(found.values(), key=lambda pair: pair[0])]
+        # a longer wording at the same place says it all
+        return tuple(
+            e
+            for e in ordered
+            if not any(o.span != e.span and o.span.start <= e.span.start and e.span.end <= o.span.end for o in ordered)
+        )
+
+    def _weigh(
+        self,
+        note: Note,
+        extraction: Extraction,
+        candidate: Candidate,
+        evidence: tuple[Evidence, ...],
+        logit: float,
+        row: np.ndarray,
+    ) -> tuple[Evidence, ...]:
+        """Give each span the log-odds that the code loses without it; a single span carries all but the intercept."""
+        weights = self.model.weights
+        if len(evidence) == 1:
+            return (_with_contribution(evidence[0], logit - weights.intercept),)
+        weighed = []
+        for e in evidence[:8]:
+            rest = [i for i in candidate.mentions if not e.span.overlaps(extraction.mentions[i].span)]
+            if not rest:
+                weighed.append(_with_contribution(e, logit - weights.intercept))
+                continue
+            without = Candidate(
+                candidate.code, rest, candidate.choice, candidate.root, candidate.origin, "", candidate.integral_to
+            )
+            less = float(weights.logits(featurize(note, extraction, [without]))[0])
+            weighed.append(_with_contribution(e, logit - less))
+        return (*weighed, *evidence[8:])
+
+    def _alternatives(self, candidate: Candidate, release: Release) -> tuple[Alternative, ...]:
+        """List the codes one or two more words would lead to, and the unspecified one."""
+        if candidate.choice is None or not candidate.root:
+            return ()
+        model_release = self.model.release
+        table = self.model.specificity
+        root = model_release.index(candidate.root)
+        found: list[Alternative] = []
+        for stem, missing in table.missing_words(root, candidate.choice.code, candidate.context):
+            code = self._billable(stem, candidate.code)
+            if code in release:
+                found.append(Alternative(code, release.title(code), "more specific", missing))
+        if candidate.choice.matched and not candidate.choice.is_default:
+            code = self.finder.default_of(candidate.root)
+            if code and code != candidate.code and code in release:
+                found.append(Alternative(code, release.title(code), "less specific"))
+        return tuple(found)
+
+    def _billable(self, stem: int, like: str) -> str:
+        from codesuggest.rank.specificity import with_seventh
+
+        allowed = self.model.specificity.seventh(stem)
+        return with_seventh(self.model.release.text(stem), allowed, self.model.release, like[-1] if len(like) == 8 else "")
+
+    def _suppressed(
+        self, note: Note, extraction: Extraction, left_out: list[LeftOut], release: Release
+    ) -> list[Suppressed]:
+        found = []
+        for item in left_out:
+            if item.code not in release:
+                continue
+            mentions = [extraction.mentions[i] for i in item.mentions]
+            role = "context" if item.reason in ("superseded", "integral") else "contradicts"
+            found.append(
+                Suppressed(
+                    item.code,
+                    release.title(item.code),
+                    item.reason,
+                    item.detail or _REASONS.get(item.reason, ""),
+                    self._evidence(note, extraction, item.mentions, role),
+                    _first_cue(mentions),
+                )
+            )
+        return found
+
+
+def _first_cue(mentions: list[Mention]) -> Span | None:
+    return next((m.cues[0] for m in mentions if m.cues), None)
+
+
+def _with_contribution(e: Evidence, value: float) -> Evidence:
+    return Evidence(e.span, e.excerpt, e.role, e.section, value)
