@@ -75,7 +75,8 @@ class Releases:
 
     Notes
     -----
-    Folders are looked at when asked, so a release added by another process is seen; opened releases are kept.
+    Folders are looked at when asked, so a release added by another process is seen; opened releases are kept, and one that was
+    replaced is opened anew.
 
     Examples
     --------
@@ -90,6 +91,7 @@ class Releases:
             folders = (folders,)
         self.folders = tuple(Path(folder) for folder in folders)
         self._open: dict[tuple[Path, str], Release] = {}
+        self._infos: dict[Path, tuple[tuple[int, int, int], ReleaseInfo]] = {}
 
     def list(self) -> tuple[ReleaseInfo, ...]:
         """All releases, by system and date.
@@ -103,19 +105,28 @@ class Releases:
         for folder in self.folders:
             paths = sorted(p for p in folder.iterdir() if (p / MANIFEST).is_file()) if folder.is_dir() else []
             for path in paths:
-                manifest = read_manifest(path)
-                effective = date.fromisoformat(manifest["effective"])
-                found[manifest["system"], effective] = ReleaseInfo(
-                    system=manifest["system"],
-                    effective=effective,
-                    expires=None if manifest["expires"] is None else date.fromisoformat(manifest["expires"]),
-                    name=manifest["name"],
-                    n_codes=manifest["n_codes"],
-                    n_billable=manifest["n_billable"],
-                    sha256=manifest["sha256"],
-                    path=path,
-                )
+                info = self._info(path)
+                found[info.system, info.effective] = info
         return tuple(found[key] for key in sorted(found))
+
+    def _info(self, path: Path) -> ReleaseInfo:
+        """Read the manifest of a release, again only when the file has changed."""
+        stat = (path / MANIFEST).stat()
+        stamp = (stat.st_mtime_ns, stat.st_size, stat.st_ino)
+        if path not in self._infos or self._infos[path][0] != stamp:
+            manifest = read_manifest(path)
+            info = ReleaseInfo(
+                system=manifest["system"],
+                effective=date.fromisoformat(manifest["effective"]),
+                expires=None if manifest["expires"] is None else date.fromisoformat(manifest["expires"]),
+                name=manifest["name"],
+                n_codes=manifest["n_codes"],
+                n_billable=manifest["n_billable"],
+                sha256=manifest["sha256"],
+                path=path,
+            )
+            self._infos[path] = (stamp, info)
+        return self._infos[path][1]
 
     def on(self, date_of_service: date, system: str = ICD10CM) -> Release:
         """Open the release in force on a date of service.
