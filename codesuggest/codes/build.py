@@ -1,7 +1,7 @@
 """Compile official files into the folder of a release: ``.npy`` arrays and a manifest with the hash of each.
 
 The same input gives the same bytes: nothing of the clock, the machine or the hash seed goes in. The release that comes with the
-library was made from the Tabular List of April 2026 (CDC/NCHS, a work of the U.S. government; name and hash of the file are in the
+library was made from the Tabular List of April 2026 (CDC/NCHS, a U.S. government work; name and hash of the file are in the
 manifest) with::
 
     codesuggest codes add icd10c-tabular-April-1-2026.xml --effective 2026-04-01 --to codesuggest/codes/data
