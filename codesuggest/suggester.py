@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from codesuggest.records import Alternative, Evidence, Failure, Mention, Note, R
 
 __all__ = ["Suggester", "check_note", "load"]
 
+_NOT_TEXT = re.compile("[\x00-\x08\x0e-\x1b\x1f\ufffd\ud800-\udfff]")
+_WORD = re.compile(r"[^\W_]")
 _MAX_SUGGESTIONS = 60
 _SECTION_RANK = {
     "discharge_diagnosis": 0,
@@ -58,14 +61,14 @@ def check_note(note: Note) -> None:
             "Check the file or the column it was read from.",
         )
     sample = text[:20000]
-    control = sum(1 for c in sample if (c < " " and c not in "\n\r\t\f\v\x1c\x1d\x1e") or c == "\ufffd" or "\ud800" <= c <= "\udfff")
+    control = len(_NOT_TEXT.findall(sample))
     if control > 0.02 * len(sample):
         raise InvalidNoteError(
             "CS158",
             f"Note {note.note_id!r} is not text: {control} of its first {len(sample)} characters are control or replacement characters. "
             "Expected text. Was a binary file, or a file of another encoding, read?",
         )
-    if not any(c.isalnum() for c in text):
+    if _WORD.search(text) is None:
         raise InvalidNoteError(
             "CS150",
             f"Note {note.note_id!r} has no words: {len(text)} characters, none a letter or a digit. "

@@ -12,9 +12,12 @@ Harkema et al. 2009, "ConText: an algorithm for determining negation, experience
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import resources
+
+import numpy as np
 
 from codesuggest.errors import PrerequisiteError
 from codesuggest.extract.sentences import Layout
@@ -22,6 +25,8 @@ from codesuggest.extract.tokens import Tokens, tokenize
 
 __all__ = ["Cue", "CueTable", "Scope", "find_scopes"]
 
+_LONGEST_SCOPE = 80  # words a cue reaches at most, however long the sentence
+_CLOSERS = frozenset("();")
 _STRENGTH = {"someone_else": 6, "hypothetical": 5, "absent": 4, "possible": 3, "historical": 2, "conditional": 1}
 
 
@@ -134,44 +139,50 @@ def find_scopes(tokens: Tokens, lowers: Sequence[str], layout: Layout, table: Cu
                 best = length
                 found.append((i, i + length, cue))
         i += max(best, 1)
+    closers = [j for j, w in enumerate(tokens.words) if w in _CLOSERS]
     scopes: list[Scope] = []
-    ends = _sentence_ends(sentence)
-    begins: dict[int, int] = {}
-    for index, s in enumerate(sentence):
-        begins.setdefault(s, index)
-    clause = layout.clause
-    for start, end, cue in found:
+    edges = layout.sentence.searchsorted(np.arange(sentence[-1] + 2) if n else np.zeros(1, np.int32)).tolist()
+    n_found = len(found)
+    for k, (start, end, cue) in enumerate(found):
         if cue.assertion in ("pseudo", "terminator"):
             continue
         s = sentence[start]
         if cue.direction == "forward":
-            low, high = end, ends[s]
-            if cue.scope:
-                high = min(high, end + cue.scope)
-            for other_start, _, other in found:
-                if other_start < end or other_start >= high:
-                    continue
-                if other.assertion == "terminator" or _closes(cue, other):
+            low, high = end, edges[s + 1]
+            high = min(high, end + (cue.scope or _LONGEST_SCOPE))
+            j = k + 1
+            while j < n_found and found[j][0] < high:
+                other_start, _, other = found[j]
+                if other_start >= end and (other.assertion == "terminator" or _closes(cue, other)):
                     high = other_start
                     break
-            # a closing bracket or a semicolon ends what a cue inside the bracket or before the semicolon reaches
-            for j in range(end, high):
-                if tokens.words[j] in ");" or (tokens.words[j] == "." and j + 1 < high and clause[j + 1] != clause[j]):
-                    high = j
+                j += 1
+            # a closing bracket or a semicolon ends what a cue before it reaches
+            at = bisect_left(closers, end)
+            while at < len(closers) and closers[at] < high:
+                if tokens.words[closers[at]] in ");":
+                    high = closers[at]
                     break
+                at += 1
         else:
-            low, high = begins[s], start
-            if cue.scope:
-                low = max(low, start - cue.scope)
-            for other_start, other_end, other in found:
-                if other_start >= start:
-                    break
-                if other_end > low and (other.assertion == "terminator" or (other.direction == "forward" and _closes(cue, other) and other.assertion == "absent")):
+            low, high = edges[s], start
+            low = max(low, start - (cue.scope or _LONGEST_SCOPE))
+            j = k - 1
+            while j >= 0 and found[j][1] > low:
+                _, other_end, other = found[j]
+                if other_end <= start and (
+                    other.assertion == "terminator"
+                    or (other.direction == "forward" and _closes(cue, other) and other.assertion == "absent")
+                ):
                     low = other_end
-            for j in range(start - 1, low - 1, -1):
-                if tokens.words[j] in ";(":
-                    low = j + 1
                     break
+                j -= 1
+            at = bisect_left(closers, start) - 1
+            while at >= 0 and closers[at] >= low:
+                if tokens.words[closers[at]] in ";(":
+                    low = closers[at] + 1
+                    break
+                at -= 1
         if high > low:
             scopes.append(Scope(cue.assertion, low, high, start, end))
     return scopes
@@ -188,13 +199,6 @@ def _closes(cue: Cue, other: Cue) -> bool:
     if cue.assertion in ("hypothetical", "possible") and other.assertion in ("historical",):
         return False
     return other.assertion != cue.assertion
-
-
-def _sentence_ends(sentence: Sequence[int]) -> dict[int, int]:
-    ends: dict[int, int] = {}
-    for index, s in enumerate(sentence):
-        ends[s] = index + 1
-    return ends
 
 
 def decide(scopes: Sequence[Scope], first: int, last: int) -> tuple[str, Scope | None]:

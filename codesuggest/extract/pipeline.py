@@ -25,7 +25,7 @@ from codesuggest.extract.convert import Extraction, to_extraction
 from codesuggest.extract.lexicon import Lexicon
 from codesuggest.extract.sections import RawSection, find_sections
 from codesuggest.extract.sentences import Layout, segment
-from codesuggest.extract.terms import Match, NoteFacts, TermMatcher, WordNumbers
+from codesuggest.extract.terms import Match, NoteFacts, TermMatcher, WordNumbers, is_shouting
 from codesuggest.extract.tokens import Tokens, tokenize, tokens_of
 from codesuggest.records import Note
 
@@ -67,7 +67,7 @@ class Extractor:
         tokens = tokenize(note.text)
         sections = find_sections(note.text)
         layout = segment(tokens, sections)
-        facts = NoteFacts(note.sex, note.age_years, note.setting)
+        facts = NoteFacts(note.sex, note.age_years, note.setting, is_shouting(note.text))
         numbers = self.matcher.numbers(tokens, layout, sections, facts)
         matches = self.matcher.match(tokens, numbers, layout, sections, facts)
         scopes = find_scopes(tokens, numbers.lowers, layout, self.cues)
@@ -154,7 +154,7 @@ def make_terms(nlp: Language, name: str, model: str | None = None) -> Callable[[
     def component(doc: Doc) -> Doc:
         state = _state(doc, "layout", "codesuggest_sentences")
         assert state.layout is not None  # noqa: S101 - narrows the type for the checker
-        facts = NoteFacts()
+        facts = NoteFacts(is_shouting=is_shouting(state.tokens.text))
         matcher = extractor.matcher
         state.numbers = matcher.numbers(state.tokens, state.layout, state.sections, facts)
         state.matches = matcher.match(state.tokens, state.numbers, state.layout, state.sections, facts)

@@ -7,6 +7,7 @@ number of words in between; how far it departs from the lexicon's wording is its
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ from codesuggest.extract.sections import RawSection
 from codesuggest.extract.sentences import Layout
 from codesuggest.extract.tokens import Tokens, normal_form
 
-__all__ = ["Match", "NoteFacts", "TermMatcher", "WordNumbers"]
+__all__ = ["Match", "NoteFacts", "TermMatcher", "WordNumbers", "is_shouting"]
 
 _DRUG = KINDS.index("drug")
 _MAX_STEP = 8  # how many lexicon words ahead a pair may reach
@@ -33,6 +34,7 @@ class NoteFacts:
     sex: str | None = None
     age_years: float | None = None
     setting: str | None = None
+    is_shouting: bool = False
 
 
 @dataclass(slots=True)
@@ -108,11 +110,10 @@ class TermMatcher:
             append(number)
         aliases: dict[int, tuple[int, ...]] = {}
         table = self.lexicon.aliases
-        shouting = _is_shouting(tokens.text)
         for i, low in enumerate(lowers):
             meanings = table.get(low)
             if meanings is not None:
-                chosen = self._choose(meanings, i, tokens, lowers, layout, sections, facts, shouting)
+                chosen = self._choose(meanings, i, tokens, lowers, layout, sections, facts)
                 if chosen is not None:
                     aliases[i] = chosen.expansion
         repaired = frozenset(i for i, low in enumerate(lowers) if low in self._repaired_words) if self._repaired_words else frozenset()
@@ -173,12 +174,11 @@ class TermMatcher:
         layout: Layout,
         sections: Sequence[RawSection],
         facts: NoteFacts,
-        shouting: bool,
     ) -> Alias | None:
         fallback: Alias | None = None
         for meaning in meanings:
             if meaning.is_case_sensitive and (
-                tokens.words[i] != meaning.written or (shouting and lowers[i] in ENGLISH_LOOKALIKES)
+                tokens.words[i] != meaning.written or (facts.is_shouting and lowers[i] in ENGLISH_LOOKALIKES)
             ):
                 continue
             if not meaning.conditions:
@@ -385,7 +385,7 @@ class TermMatcher:
             written = " ".join(tokens.words[t] for t in places)
             if normal_case(written) != normal_case(self.lexicon.term_text(term)) and len(places) == 1:
                 return False
-            if len(places) == 1 and lowers[places[0]] in ENGLISH_LOOKALIKES and _is_shouting(tokens.text):
+            if len(places) == 1 and lowers[places[0]] in ENGLISH_LOOKALIKES and facts.is_shouting:
                 return False
         return not conditions or self._holds(conditions, places[0], places[-1], lowers, layout, sections, facts)
 
@@ -465,11 +465,12 @@ def _extent(part: NDArray[np.int32], i: int) -> tuple[int, int]:
     return int(np.searchsorted(part, value, side="left")), int(np.searchsorted(part, value, side="right"))
 
 
-def _is_shouting(text: str) -> bool:
+_SMALL = re.compile(r"[a-z]+")
+_CAPITAL = re.compile(r"[A-Z]+")
+
+
+def is_shouting(text: str) -> bool:
     """Whether a text is written in capitals, so that capitals say nothing."""
-    sample = text[:4000]
-    upper = sum(1 for c in sample if c.isupper())
-    lower = sum(1 for c in sample if c.islower())
-    return upper > 40 and upper > 4 * lower
-
-
+    sample = text[:3000]
+    upper = sum(map(len, _CAPITAL.findall(sample)))
+    return upper > 40 and upper > 4 * sum(map(len, _SMALL.findall(sample)))

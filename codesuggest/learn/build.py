@@ -46,6 +46,7 @@ def compile_tables(release: Release, folder: Path, extra: Sequence[LexiconEntry]
     renumber = np.array([number[w] for w in title_words], np.int32)
     arrays["stem_words.npy"] = renumber[arrays["stem_words.npy"]]
     arrays["denied_words.npy"] = renumber[arrays["denied_words.npy"]]
+    arrays["site_words.npy"] = np.sort(renumber[arrays["site_words.npy"]])
     write_files(folder / "lexicon", lexicon)
     write_files(folder / "specificity", arrays)
 

@@ -169,7 +169,7 @@ class CandidateFinder:
             root = release.index(mention.root)
             relevant = self.table.relevant(root)
             if relevant is not None:
-                context = near.context(index, relevant)
+                context = near.context(index, relevant, self.table.sites_under(root))
                 key = tuple(sorted((w, c) for w, c in context.items() if w in relevant))
                 choice = self.table.best(root, stem, key)
                 if choice is not None:
@@ -349,7 +349,7 @@ class _Surroundings:
                     if into.get(a, 0.0) < weight:
                         into[a] = weight
 
-    def context(self, index: int, relevant: frozenset[int]) -> dict[int, float]:
+    def context(self, index: int, relevant: frozenset[int], sites: frozenset[int]) -> dict[int, float]:
         """Return the words near a mention that can matter, each with a weight in (0, 1]."""
         extraction = self.extraction
         tokens = extraction.token_spans[index]
@@ -384,7 +384,7 @@ class _Surroundings:
                 context[alias] = 1.0
         for w in self.sides:
             context.pop(w, None)
-        side = self._side(first, last, a, b, c, d, tokens)
+        side = self._side(first, last, a, b, c, d, tokens, sites) if self.side_at and not relevant.isdisjoint(self.sides) else None
         if side is not None:
             for w, name in self.sides.items():
                 if name == side:
@@ -392,10 +392,10 @@ class _Surroundings:
         self.table.widen(context)
         return {w: v for w, v in context.items() if w in relevant}
 
-    def _side(self, first: int, last: int, a: int, b: int, c: int, d: int, tokens: tuple[int, ...]) -> str | None:
+    def _side(
+        self, first: int, last: int, a: int, b: int, c: int, d: int, tokens: tuple[int, ...], sites: frozenset[int]
+    ) -> str | None:
         """Return the side a mention speaks of: the words beside it, its sentence, its block, then the same site elsewhere."""
-        if not self.side_at:
-            return None
         close = [(i, s) for i, s in self.side_at if first - 4 <= i <= last + 4 and a <= i < b]
         names = {s for _, s in close}
         if "bilateral" in names or {"left", "right"} <= {s for i, s in close if first - 4 <= i <= first}:
@@ -413,7 +413,7 @@ class _Surroundings:
             if names:
                 return None
         # the same words elsewhere: "right knee" in the complaint, "knee osteoarthritis" in the plan
-        own = {self.ids[t] for t in tokens if self.ids[t] >= 0} - set(self.sides)
+        own = {self.ids[t] for t in tokens} & self.table.sites or sites
         tally: dict[str, int] = {}
         for i, s in self.side_at:
             if any(self.ids[j] in own for j in range(max(0, i - _SITE_LIMIT), min(len(self.ids), i + _SITE_LIMIT + 1)) if j != i):

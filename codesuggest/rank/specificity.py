@@ -108,6 +108,26 @@ def _split_title(title: str) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
     return asserted, tuple(w for w in denied if w not in _NEUTRAL and w not in ("current", "mention")), is_other
 
 
+def _sites(release: Release, number: Mapping[str, int]) -> set[str]:
+    """Collect the parts of the body that titles give a side to: the word after "right" or "left"."""
+    found: dict[str, int] = {}
+    for i in range(len(release)):
+        for m in re.finditer(r"\b(?:right|left|bilateral) (?:(?:upper|lower|proximal|distal|index|middle|ring|little|great|lesser|female|male|main) )?([a-z]+)", release.title_at(i).lower()):
+            w = normal_form(m.group(1))
+            found[w] = found.get(w, 0) + 1
+    noise = {"side", "dominant", "non", "non-dominant", "not", "upper", "lower", "ventricular", "heart", "bundle", "anterior", "posterior", "and", "arm"}
+    return {w for w, n in found.items() if n >= 2 and w in number and w not in noise} | ({"arm"} & set(number))
+
+
+def _plainness(title: str) -> float:
+    """Return how much a title says that nothing more was said: 1 for "unspecified", less for "without" something."""
+    if "unspecified" in title:
+        return 1.0
+    if "uncomplicated" in title or "without complication" in title:
+        return 1.0
+    return 0.5 if "without" in title else 0.0
+
+
 def compile_specificity(release: Release) -> tuple[dict[str, Any], dict[str, str], list[str]]:
     """Build the table of a release.
 
@@ -147,15 +167,16 @@ def compile_specificity(release: Release) -> tuple[dict[str, Any], dict[str, str
         "stem_other.npy": np.array([o for _, _, o in split], np.uint8),
         "stem_plain.npy": np.array(
             [
-                ("unspecified" in release.title_at(int(i)).lower()) + ("without" in release.title_at(int(i)).lower()) * 0.5
+                _plainness(release.title_at(int(i)).lower())
                 for i in stems
             ],
             np.float32,
         ),
         "stem_sevenths.txt": "\n".join(sevenths.get(int(i), "") for i in stems),
+        "site_words.npy": np.array(sorted(number[w] for w in _sites(release, number)), np.int32),
     }
     # default of each header: fewest asserted words, then "unspecified", then not "other"
-    cost = np.array([len(a) for a, _, _ in split], np.float64) + arrays["stem_other.npy"] * 0.5 - arrays["stem_plain.npy"] * 1.2
+    cost = np.array([len(a) for a, _, _ in split], np.float64) + arrays["stem_other.npy"] * 0.5 - arrays["stem_plain.npy"] * 0.6
     defaults: dict[str, str] = {}
     for i in range(n):
         if release.billable[i]:
@@ -218,6 +239,7 @@ class SpecificityTable:
         self.stem_plain = array("stem_plain.npy")
         self.sevenths = (folder / "stem_sevenths.txt").read_text(encoding="utf-8").split("\n")
         self.sides = {self.word_id[s]: s for s in SIDE_WORDS if s in self.word_id}
+        self.sites = frozenset(array("site_words.npy").tolist())
         equals: dict[int, list[int]] = {}
         for title, written in _EQUALS.items():
             for w in written:
@@ -228,6 +250,7 @@ class SpecificityTable:
         self._prepared = lru_cache(maxsize=4096)(self._prepare)
         self.best = lru_cache(maxsize=65536)(self._best)
         self._relevant = lru_cache(maxsize=4096)(self._find_relevant)
+        self._sites_under = lru_cache(maxsize=4096)(self._find_sites)
 
     def relevant(self, root: int) -> frozenset[int] | None:
         """Return the words that can tell the codes under a header apart; None when there is nothing to choose."""
@@ -238,6 +261,16 @@ class SpecificityTable:
         if prepared is None or len(prepared[0]) < 2:
             return None
         return frozenset(prepared[1]) | frozenset(prepared[3][1]) | frozenset(self.sides)
+
+    def sites_under(self, root: int) -> frozenset[int]:
+        """Return the parts of the body that the titles under a header name."""
+        return self._sites_under(root)
+
+    def _find_sites(self, root: int) -> frozenset[int]:
+        prepared = self._prepared(root)
+        if prepared is None:
+            return frozenset()
+        return frozenset(w for ws in prepared[3][2] for w in ws) & self.sites
 
     def widen(self, context: dict[int, float]) -> dict[int, float]:
         """Add the titles' words for those the note writes otherwise."""
@@ -340,7 +373,7 @@ class SpecificityTable:
         a, b = np.searchsorted(self.stem_code, [low, high])
         if a == b:
             return -1
-        cost = np.diff(self.stem_starts[a : b + 1]) + 0.5 * self.stem_other[a:b] - 1.2 * self.stem_plain[a:b]
+        cost = np.diff(self.stem_starts[a : b + 1]) + 0.5 * self.stem_other[a:b] - 0.6 * self.stem_plain[a:b]
         return int(self.stem_code[a + int(np.argmin(cost))])
 
     def missing_words(self, root: int, chosen: int, context: Mapping[int, float], limit: int = 6) -> list[tuple[int, tuple[str, ...]]]:
