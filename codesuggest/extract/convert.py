@@ -74,6 +74,9 @@ def _assess(
     else:
         flat = [Scope(s.assertion, min(s.start, first), max(s.end, last + 1), s.cue_start, s.cue_end) for s in reaching]
         assertion, scope = decide(flat, first, last)
+    # "3/7 hx of cough", "20-year history of diabetes": a duration, not the past
+    if scope is not None and assertion == "historical" and _is_duration(lowers, scope.cue_start):
+        assertion, scope = "present", None
     # "?UTI", "? fracture"
     if assertion == "present" and first > 0 and tokens.words[first - 1] == "?":
         return "possible", Scope("possible", first, last + 1, first - 1, first)
@@ -86,6 +89,19 @@ def _assess(
     if kind in ("family", "history") and scope is not None and scope.assertion in ("someone_else", "historical"):
         return ("someone_else" if kind == "history" and scope.assertion == "someone_else" else "present"), scope
     return assertion, scope
+
+
+_UNITS = frozenset(
+    "day days week weeks month months year years hour hours wk wks yr yrs mo mos d h longstanding long standing lifelong chronic strong".split()
+)
+
+
+def _is_duration(lowers: Sequence[str], cue_start: int) -> bool:
+    """Whether the words before "history of" say for how long, so that the condition is current."""
+    before = lowers[max(0, cue_start - 4) : cue_start]
+    return any(w in _UNITS for w in before) or (
+        len(before) >= 3 and before[-2] == "/" and before[-3].isdigit() and before[-1].isdigit()
+    )
 
 
 def to_extraction(

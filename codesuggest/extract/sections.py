@@ -74,6 +74,11 @@ def find_sections(text: str) -> list[RawSection]:
         name = HEADINGS.get(key)
         if name is None:
             name = _compound(key)
+        if name is None and (separator == ":" or not separator) and (heading.isupper() or not separator or len(key.split()) > 1):
+            guess = _guess(key)
+            if guess is not None and (heading.isupper() or heading.istitle()) and _alone_or_colon(text, m, heading, separator):
+                found.append((m.start(1), m.end(), "~" + guess if not heading.isupper() else guess))
+                continue
         if name is None:
             if separator == ":" or not separator:
                 letters = heading.replace(" ", "")
@@ -102,7 +107,12 @@ def find_sections(text: str) -> list[RawSection]:
             if current in ("assessment_plan", "plan", "assessment", "discharge_diagnosis", "problem_list", "hospital_course", "ros", "exam"):
                 continue
             name = "other"
-        elif name == current or (
+        if name.startswith("~"):
+            # A guess at a heading in small letters: never inside a part that lists problems.
+            if current in ("assessment_plan", "plan", "assessment", "discharge_diagnosis", "problem_list", "hospital_course", "ros", "exam"):
+                continue
+            name = name[1:]
+        if name == current or (
             current in ("assessment_plan", "plan", "hospital_course")
             and _key(text[start:body]) in SUBHEADINGS
             and not (capitals and text[start:body].isupper())
@@ -129,6 +139,50 @@ def _alone(text: str, start: int, end: int, heading: str) -> bool:
     if heading.isupper() or len(words) <= 2:
         return heading[0].isupper()
     return sum(w[0].isupper() for w in words if len(w) > 3) >= sum(len(w) > 3 for w in words) - 1
+
+
+_GUESSES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern), name)
+    for pattern, name in (
+        (r"\bfamily\b", "family_history"),
+        (r"\bsocial\b|\bhabits\b", "social_history"),
+        (r"\bsurg\w*\b.*\bhist|\bpast surg", "psh"),
+        (r"\breview of systems\b", "ros"),
+        (r"\b(?:past|medical|psychiatric|obstetric\w*|gyn\w*|oncolog\w*|cardiac|ocular|birth)\b.*\bhist|\bpast (?:medical|psychiatric)|\bcomorbid", "pmh"),
+        (r"\b(?:assessment|impression|diagnos[ei]s)\b.*\bplan\b|\bplan\b.*\bproblem", "assessment_plan"),
+        (r"\b(?:admi\w+|pre ?op\w*)\b.*\bdiagnos", "admission_diagnosis"),
+        (r"\b(?:discharge|secondary|principal|primary|final|other|additional|active)\b.*\bdiagnos|\binjur(?:y|ies)\b(?: list)?$|\bcomplications\b", "discharge_diagnosis"),
+        (r"\bdiagnos[ei]s\b|\bassessment\b|\bimpression\b|\bconclusion", "assessment"),
+        (r"\bcourse\b|\bdecision making\b", "hospital_course"),
+        (r"\bexam(?:ination)?\b|\bmental status\b", "exam"),
+        (r"\bvital", "vitals"),
+        (r"\bmedications?\b|\bmeds\b", "medications"),
+        (r"\ballerg", "allergies"),
+        (r"\bcomplaint|\breason for\b", "chief_complaint"),
+        (r"\bhistory\b|\bmechanism\b|\bsubjective\b", "hpi"),
+        (r"\bprocedures?\b|\boperati(?:on|ve)\b", "procedures"),
+        (r"\binstructions?\b|\bfollow ?up\b|\baftercare\b|\bappointments?\b|\bprecautions\b", "instructions"),
+        (r"\bimaging\b|\bradiolog|\bx ?rays?\b|\bct\b|\bmri\b|\bultrasound\b|\becho", "imaging"),
+        (r"\blabs?\b|\blaborator|\bresults?\b|\bdata\b|\bstudies\b|\binvestigations\b|\bmicrobiology\b", "labs"),
+        (r"\bplan\b|\brecommendations?\b|\bdisposition\b", "plan"),
+        (r"^medical$|^past psychiatric$", "pmh"),
+        (r"^surgical$", "psh"),
+    )
+)
+
+
+def _guess(key: str) -> str | None:
+    """Guess the section of a heading nobody listed, by its words."""
+    if len(key.split()) > 8:
+        return None
+    for pattern, name in _GUESSES:
+        if pattern.search(key):
+            return name
+    return None
+
+
+def _alone_or_colon(text: str, m: re.Match[str], heading: str, separator: str) -> bool:
+    return separator == ":" or _alone(text, m.start(), m.end(), heading)
 
 
 def _compound(key: str) -> str | None:

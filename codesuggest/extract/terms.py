@@ -407,6 +407,12 @@ class TermMatcher:
             rivals = taken.get(places[0], ())
             if any(span < other for other in rivals):
                 continue
+            if len(places) > 1 and any(
+                len(other) >= len(span) and min(other) <= places[0] and places[-1] <= max(other) and other != span
+                for t in places
+                for other in taken.get(t, ())
+            ):
+                continue  # stands inside a longer term and shares a word with it
             best_words = max(m.n_words for m in group)
             group = [m for m in group if m.n_words == best_words or m.n_words == len(places)]
             reviewed = [m for m in group if not term(m.term)[4]]

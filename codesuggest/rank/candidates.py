@@ -451,9 +451,17 @@ class _Surroundings:
             any(w in lead for w in _FOLLOW_UP) and any(w in block or w in lead for w in (*_FOLLOW_UP, "weeks", "removal", "cast"))
         ):
             wanted += "D"
-        if "open" in near and "B" in allowed:
-            wanted += "B"
+        if "B" in allowed and self._is_open(index):
+            wanted = "B" + wanted if "D" not in wanted else wanted + "B"
         return wanted
+
+    def _is_open(self, index: int) -> bool:
+        """Whether the fracture itself is called open ("open reduction" speaks of the operation)."""
+        tokens = self.extraction.token_spans[index]
+        for i in range(max(0, tokens[0] - 4), min(len(self.lowers) - 1, tokens[-1] + 4)):
+            if self.lowers[i] == "open" and not self.negated[i] and self.lowers[i + 1] not in ("reduction", "repair", "treatment"):
+                return True
+        return False
 
     def _lead(self) -> frozenset[str]:
         """Return the words of the chief complaint, or of the first sentences."""

@@ -43,8 +43,6 @@ _EQUALS = {
     "malignant": ("cancer", "carcinoma", "malignancy"),
     "hyperglycemia": ("hyperglycemic", "uncontrolled"),
     "recurrent": ("recurrence",),
-    "moderate": ("mod",),
-    "nonrheumatic": (),
     "bilateral": ("bilaterally",),
     "hemorrhage": ("bleeding", "bleed", "hemorrhagic"),
     "obstruction": ("obstructing", "obstructive", "obstructed"),
@@ -56,7 +54,42 @@ _EQUALS = {
     "extremity": ("leg", "arm"),
     "limb": ("extremity",),
     "lower": ("leg",),
-    "premenopausal": (),
+    "embolism": ("embolic", "cardioembolic", "cardioembolism", "embolus"),
+    "thrombosis": ("thrombotic", "thrombus", "atherothrombotic"),
+    "stenosis": ("stenotic",),
+    "occlusion": ("occluded", "occlusive"),
+    "hypoxia": ("hypoxemic", "hypoxic", "hypoxemia"),
+    "hypercapnia": ("hypercapnic", "hypercarbic", "hypercarbia"),
+    "perforation": ("perforated",),
+    "abscess": ("abscessed",),
+    "gangrene": ("gangrenous",),
+    "dependence": ("dependent", "disorder"),
+    "remission": ("remitted",),
+    "intractable": ("refractory",),
+    "diastolic": ("hfpef",),
+    "systolic": ("hfref",),
+    "paroxysmal": ("pafib",),
+    "metastasis": ("metastatic",),
+    "necrosis": ("necrotic", "necrotizing"),
+    "ischemic": ("ischemia",),
+    "myelopathy": ("myelopathic",),
+    "radiculopathy": ("radicular", "radiculitis"),
+    "nephropathy": ("nephropathic",),
+    "retinopathy": ("retinopathic",),
+    "alcohol": ("alcoholic", "etoh"),
+    "alcoholic": ("alcohol", "etoh"),
+    "virus": ("viral",),
+    "streptococcal": ("strep", "streptococcus"),
+    "staphylococcus": ("staph", "staphylococcal"),
+    "coli": ("ecoli",),
+    "foot": ("metatarsal", "plantar"),
+    "great": ("big", "hallux"),
+    "toe": ("hallux",),
+    "fall": ("fell",),
+    "severe": ("severely",),
+    "mild": ("mildly",),
+    "moderate": ("mod", "moderately"),
+    "partial": ("partially",),
 }
 SIDE_WORDS = ("left", "right", "bilateral")
 
@@ -305,7 +338,7 @@ class SpecificityTable:
             for w in ws:
                 if weight[w] > 0:
                     occurrences.setdefault(w, []).append(k)
-                    base[k] -= 0.75 * weight[w]
+                    base[k] -= 1.0 * weight[w]
         base -= 0.45 * self.stem_other[a:b]
         base += 0.12 * np.minimum(self.stem_plain[a:b], 1.0)
         d = self.denied_starts
@@ -337,7 +370,7 @@ class SpecificityTable:
         for w, c in context:
             where = occurrences.get(w)
             if where is not None:
-                gain = weight[w] * (0.75 + c)
+                gain = weight[w] * (1.0 + 0.6 * c)
                 for k in where:
                     score[k] += gain
                     gained[k] += weight[w] * c
