@@ -128,6 +128,11 @@ def shipped_tables() -> list[LexiconEntry]:
     return entries
 
 
+def is_official(entry: LexiconEntry) -> bool:
+    """Whether an entry was made of an official title, inclusion term or index, and yields to a reviewed one."""
+    return entry.source == "index file" or (entry.source in ("title", "inclusion") and entry.term[:1].isupper() and not entry.context)
+
+
 def term_words(term: str) -> tuple[str, ...]:
     """Return the words of a term in normal form, without small words, each once, in order."""
     words: list[str] = []
@@ -336,8 +341,7 @@ def compile_lexicon(
         if not words:
             continue
         key = tuple(sorted(words))
-        is_official = entry.source in ("title", "inclusion") and not entry.context and entry.kind not in ("drug",)
-        if is_official and key in reviewed and entry.term[:1].isupper():
+        if is_official(entry) and key in reviewed:
             continue
         if entry.code not in release or (entry.root and entry.root not in release):
             raise ConfigError(
@@ -414,7 +418,7 @@ def compile_lexicon(
         "term_code.npy": code_index,
         "term_root.npy": root_index,
         "term_kind.npy": np.array([KINDS.index(e.kind) for e in kept], np.uint8),
-        "term_official.npy": np.array([e.source in ("title", "inclusion") and e.term[:1].isupper() for e in kept], np.uint8),
+        "term_official.npy": np.array([is_official(e) for e in kept], np.uint8),
         "pair_keys.npy": pair_keys,
         "pair_starts.npy": pair_starts,
         "pair_terms.npy": pair_terms,

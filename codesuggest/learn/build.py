@@ -12,6 +12,8 @@ import typer
 from numpy.typing import NDArray
 
 from codesuggest.codes import Release, Releases
+from codesuggest.errors import ConfigError
+from codesuggest.extract.index_terms import index_entries
 from codesuggest.extract.lexicon import LexiconEntry, compile_lexicon, official_entries, read_abbreviations, shipped_tables
 from codesuggest.learn.practice import CodedNote, read_coded, read_practice_notes, split_of
 from codesuggest.model import Model, find_release, write_files, write_manifest
@@ -21,7 +23,7 @@ from codesuggest.rank.ranker import Weights
 from codesuggest.rank.specificity import compile_specificity
 from codesuggest.suggester import Suggester
 
-__all__ = ["compile_tables", "fit_ranker", "training_rows"]
+__all__ = ["compile_tables", "fit_ranker", "training_rows", "with_index"]
 
 
 def compile_tables(release: Release, folder: Path, extra: Sequence[LexiconEntry] = ()) -> None:
@@ -89,6 +91,46 @@ def fit_ranker(suggester: Suggester, notes: Sequence[CodedNote]) -> tuple[CodeRa
     X, y, groups, total = training_rows(suggester, notes)
     ranker = CodeRanker().fit(X, y, groups=groups)
     return ranker, ranker.weights(y=y, n_positive=total)
+
+
+def with_index(model: Path | None, files: Sequence[Path], to: Path) -> tuple[Model, int]:
+    """Copy a model and add the terms of official index files to its lexicon; the ranker stays as it is.
+
+    Parameters
+    ----------
+    model : Path or None
+        Model folder to start from; the default model when None.
+    files : sequence of Path
+        Alphabetic Index, Index to External Causes, Table of Neoplasms, Table of Drugs: official XML.
+    to : Path
+        Folder to write; it must not exist.
+
+    Returns
+    -------
+    model : Model
+    n_added : int
+        Terms the lexicon did not have.
+
+    Raises
+    ------
+    ConfigError
+        CS512 when the folder exists.
+    InputFormatError
+        When a file is not an official index.
+    """
+    from codesuggest.codes.readers import read_index
+
+    if to.exists():
+        raise ConfigError("CS512", f"{to.name!r} exists. Expected a new folder for the model. Choose another name.")
+    base = Model.open(model)
+    extra = [entry for file in files for entry in index_entries(read_index(file), base.release)]
+    to.mkdir(parents=True)
+    compile_tables(base.release, to, extra)
+    base.weights.save(to)
+    kept = {k: v for k, v in base.manifest.items() if k not in ("files", "format", "codesuggest", "release", "name")}
+    write_manifest(to, name=to.name, release=base.release, extra={**kept, "index_files": [f.name for f in files], "base": base.sha256})
+    opened = Model.open(to)
+    return opened, len(opened.lexicon) - len(base.lexicon)
 
 
 def build(
