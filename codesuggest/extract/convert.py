@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from codesuggest.codes import Release
 from codesuggest.extract.assertion import Scope, decide
 from codesuggest.extract.lexicon import KINDS
+from codesuggest.extract.measures import Measure
 from codesuggest.extract.sections import RawSection
 from codesuggest.extract.sentences import Layout
 from codesuggest.extract.terms import Match, TermMatcher, WordNumbers
@@ -113,6 +115,7 @@ def to_extraction(
     scopes: Sequence[Scope],
     matcher: TermMatcher,
     release: Release,
+    measures: Sequence[Measure] = (),
 ) -> Extraction:
     """Build the plain values of one note.
 
@@ -169,6 +172,33 @@ def to_extraction(
         )
         spans.append(match.tokens)
         cue_words.append(words)
+    for measure in measures:
+        first = bisect_left(starts, measure.start)
+        last = bisect_left(ends, measure.end)
+        if first >= len(starts) or starts[first] != measure.start or last >= len(ends) or ends[last] != measure.end:
+            continue
+        if measure.code not in release:
+            continue
+        match = Match(-1, tuple(range(first, last + 1)), 1.0, last + 1 - first)
+        section = raw_sections[layout.section[first]].name
+        assertion, scope = _assess(match, measure.kind, by_sentence.get(int(sentence[first]), ()), section, tokens, numbers.lowers)
+        mentions.append(
+            Mention(
+                span=Span(measure.start, measure.end),
+                term=measure.term,
+                code=measure.code,
+                root=measure.code,
+                kind=measure.kind,
+                assertion="present" if assertion in ("possible", "conditional", "historical") else assertion,
+                section=section,
+                sentence=int(sentence[first]),
+                block=int(layout.block[first]),
+                is_heading=bool(layout.heading[first] == 1),
+                source="lexicon",
+            )
+        )
+        spans.append(match.tokens)
+        cue_words.append("")
     return Extraction(
         tuple(mentions), tuple(spans), sections, tokens, numbers, layout, tuple(scopes), negated, tuple(cue_words)
     )

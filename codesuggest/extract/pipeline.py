@@ -23,6 +23,7 @@ from codesuggest.errors import PrerequisiteError
 from codesuggest.extract.assertion import CueTable, find_scopes
 from codesuggest.extract.convert import Extraction, to_extraction
 from codesuggest.extract.lexicon import Lexicon
+from codesuggest.extract.measures import find_measures
 from codesuggest.extract.sections import RawSection, find_sections
 from codesuggest.extract.sentences import Layout, segment
 from codesuggest.extract.terms import Match, NoteFacts, TermMatcher, WordNumbers, is_shouting
@@ -71,7 +72,8 @@ class Extractor:
         numbers = self.matcher.numbers(tokens, layout, sections, facts)
         matches = self.matcher.match(tokens, numbers, layout, sections, facts)
         scopes = find_scopes(tokens, numbers.lowers, layout, self.cues)
-        return to_extraction(tokens, numbers, layout, sections, matches, scopes, self.matcher, self.release)
+        measures = list(find_measures(note.text, note.age_years))
+        return to_extraction(tokens, numbers, layout, sections, matches, scopes, self.matcher, self.release, measures)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

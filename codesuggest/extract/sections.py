@@ -123,10 +123,48 @@ def find_sections(text: str) -> list[RawSection]:
         capitals = text[start:body].isupper()
     if not cuts or cuts[0][0] > 0:
         cuts.insert(0, (0, 0, "other"))
+    cuts = _end_short_parts(text, cuts)
     for i, (start, body, name) in enumerate(cuts):
         end = cuts[i + 1][0] if i + 1 < len(cuts) else len(text)
         sections.append(RawSection(name, start, body, max(end, start)))
     return [s for s in sections if s.end > s.start] or [RawSection("other", 0, 0, len(text))]
+
+
+# Parts that are a line or a list; prose after a blank line is no longer theirs.
+_SHORT = frozenset({"medications", "allergies", "social_history", "family_history", "vitals", "psh", "pmh", "exam", "labs", "imaging", "ros"})
+_BLANK = re.compile(r"\n[^\S\n]*\n\s*")
+_SYSTEM_START = re.compile(r"[^\S\n]*[-•*]?[^\S\n]*([A-Za-z][A-Za-z/ ]{0,24}):")
+_DECIDED = frozenset({"assessment", "assessment_plan", "plan", "discharge_diagnosis"})
+
+
+def _end_short_parts(text: str, cuts: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
+    """End a part written on its heading's line at the next blank line that prose follows; name what the end of a note is."""
+    result: list[tuple[int, int, str]] = []
+    for i, (start, body, name) in enumerate(cuts):
+        result.append((start, body, name))
+        end = cuts[i + 1][0] if i + 1 < len(cuts) else len(text)
+        if name not in _SHORT or body == start:
+            continue
+        line_end = text.find("\n", body, end)
+        if line_end < 0 or not text[body:line_end].strip(" :*_-\t\r"):
+            continue
+        for m in _BLANK.finditer(text, line_end, end):
+            paragraph_end = text.find("\n", m.end(), end)
+            paragraph = text[m.end() : paragraph_end if paragraph_end >= 0 else end]
+            system = _SYSTEM_START.match(paragraph)
+            if len(paragraph.split()) >= 12 and not (system and _key(system.group(1)) in SYSTEMS):
+                result.append((m.end(), m.end(), "other"))
+                break
+    if not any(name in _DECIDED for _, _, name in result):
+        # No assessment is headed: what follows the findings at the end of the note is one.
+        for i in range(len(result) - 1, 0, -1):
+            start, body, name = result[i]
+            if name == "other" and start == body and start > 0.3 * len(text) and result[i - 1][2] in _SHORT:
+                result[i] = (start, body, "assessment_plan")
+                break
+            if name not in ("instructions", "plan", "other"):
+                break
+    return result
 
 
 def _alone(text: str, start: int, end: int, heading: str) -> bool:

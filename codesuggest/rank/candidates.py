@@ -8,6 +8,7 @@ What is left out is kept with the reason.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -27,6 +28,17 @@ _FOLLOW_UP = (
     "follow-up", "followup", "postop", "postoperative", "healing", "healed", "recheck", "aftercare", "removal", "subsequent",
 )  # fmt: skip
 _SITE_LIMIT = 3
+_DIABETES = ("E08", "E09", "E10", "E13")
+_TYPE_TWO = re.compile(r"\b(?:2|ii|two|t2dm|dm2|dmii|niddm|t2)\b")
+# Codes that are only reported beside another (guideline I.B.14, I.C.15.a, I.C.18.e).
+_COMPANY: dict[str, tuple[tuple[str, ...], str]] = {
+    "Z68": (
+        ("E66", "E40", "E41", "E42", "E43", "E44", "E45", "E46", "R63.4", "R63.5", "R63.6", "R64", "E88.82", "F50", "Z71.3", "O99.21"),
+        "body mass index only beside a weight diagnosis by the provider (guideline I.B.14)",
+    ),
+    "Z3A": (("O", "Z34", "Z36", "Z33"), "weeks of gestation only beside an obstetric code (guideline I.C.21.c.11)"),
+    "R29.7": (("I60", "I61", "I62", "I63"), "stroke scale only beside a stroke (guideline I.C.18.i)"),
+}
 
 
 @dataclass(slots=True)
@@ -146,8 +158,10 @@ class CandidateFinder:
             code, choice, context = self._resolve(mention, index, near, note)
             self._add(found, code, index, choice, mention.root, "mention", context)
         left_out: list[LeftOut] = []
+        self._type_of_diabetes(found, mentions, left_out)
         self._combine(found, mentions, left_out)
-        self._supersede(found, left_out)
+        self._need_company(found, left_out)
+        self._supersede(found, extraction, left_out)
         self._mark_integral(found, mentions)
         for (code, reason), indexes in sorted(excluded.items()):
             if code not in found:
@@ -249,6 +263,32 @@ class CandidateFinder:
                         LeftOut(code, "superseded", f"coded as {by} ({rule.citation})", tuple(candidate.mentions))
                     )
 
+    def _type_of_diabetes(
+        self, found: dict[str, Candidate], mentions: tuple[Mention, ...], left_out: list[LeftOut]
+    ) -> None:
+        """Give "diabetic retinopathy" the type the note names; type 2 only stands by default (guideline I.C.4.a.2)."""
+        named = sorted({c[:3] for c in found if c[:3] in _DIABETES and self._stands(found[c], mentions)})
+        if len(named) != 1:
+            return
+        for code in [c for c in sorted(found) if c.startswith("E11")]:
+            candidate = found[code]
+            if any(_TYPE_TWO.search(mentions[m].term.lower()) for m in candidate.mentions):
+                continue
+            other = named[0] + code[3:]
+            del found[code]
+            left_out.append(LeftOut(code, "superseded", f"the note names {named[0]} (guideline I.C.4.a)", tuple(candidate.mentions)))
+            if other in self.release and self.release.is_billable(other):
+                target = found.setdefault(other, Candidate(other, [], candidate.choice, "", candidate.origin))
+                target.mentions = sorted(set(target.mentions) | set(candidate.mentions))
+
+    @staticmethod
+    def _need_company(found: dict[str, Candidate], left_out: list[LeftOut]) -> None:
+        """Leave out codes that are only coded beside another: body mass index, weeks of gestation, stroke scale."""
+        for prefix, (company, citation) in _COMPANY.items():
+            for code in [c for c in sorted(found) if c.startswith(prefix)]:
+                if not any(c.startswith(company) for c in found):
+                    left_out.append(LeftOut(code, "context", citation, tuple(found.pop(code).mentions)))
+
     @staticmethod
     def _is_new(result: str, found: dict[str, Candidate]) -> bool:
         """Whether no more specific code of the same subcategory is there already."""
@@ -260,40 +300,41 @@ class CandidateFinder:
             mentions[m].assertion in ("present", "historical", "not_assessed") for m in candidate.mentions
         )
 
-    def _supersede(self, found: dict[str, Candidate], left_out: list[LeftOut]) -> None:
+    def _supersede(self, found: dict[str, Candidate], extraction: Extraction, left_out: list[LeftOut]) -> None:
+        """Let the less specific of two codes under one header step back behind the more specific (guideline I.B.2)."""
+        detail = {c: self._detail(found[c], extraction) for c in found}
         for code in sorted(found):
             candidate = found[code]
             if candidate.origin != "mention" or not candidate.root or candidate.root == code:
                 continue
-            if candidate.choice is not None and not candidate.choice.is_default and candidate.choice.matched:
-                rivals = [
-                    c
-                    for c, other in found.items()
-                    if c != code
-                    and c.startswith(code[:5])
-                    and other.choice is not None
-                    and set(candidate.choice.matched) < set(other.choice.matched)
-                ]
-            else:
-                rivals = [
-                    c
-                    for c, other in found.items()
-                    if c != code
-                    and c.startswith(candidate.root)
-                    and other.origin != "history"
-                    and (
-                        (other.choice is not None and not other.choice.is_default)
-                        or (other.choice is None)
-                        or len(other.root) > len(candidate.root)
-                    )
-                ]
+            rivals = [
+                c
+                for c, other in found.items()
+                if c != code
+                and c.startswith(candidate.root)
+                and other.origin != "history"
+                and detail[c] > detail[code]
+                and (detail[code][0] == 0 or c.startswith(code[:5]))
+            ]
             if rivals:
-                best = min(rivals, key=lambda c: (-len(found[c].mentions), c))
+                best = min(rivals, key=lambda c: (-detail[c][0], -detail[c][1], c))
                 found[best].mentions = sorted(set(found[best].mentions) | set(candidate.mentions))
                 left_out.append(
                     LeftOut(code, "superseded", f"{best} is more specific (guideline I.B.2)", tuple(candidate.mentions))
                 )
                 del found[code]
+
+    def _detail(self, candidate: Candidate, extraction: Extraction) -> tuple[int, int]:
+        """Return how much the note says for a code: (words beyond the header, words of the longest term)."""
+        matched = 0
+        if candidate.choice is not None and not candidate.choice.is_default:
+            matched = len(candidate.choice.matched)
+        elif candidate.choice is None:
+            matched = 1
+        longest = max(len(extraction.token_spans[m]) for m in candidate.mentions)
+        if matched == 0 and longest > 1 and candidate.root and len(candidate.root) > 3:
+            matched = 1 if len(candidate.root.replace(".", "")) > 3 else 0
+        return matched, longest
 
     def _mark_integral(self, found: dict[str, Candidate], mentions: tuple[Mention, ...]) -> None:
         confirmed = [
@@ -335,6 +376,7 @@ class _Surroundings:
             if side is not None:
                 self.side_at.append((i, side))
         self._blocks: dict[int, dict[int, float]] = {}
+        self.multiple = table.word_id.get("multiple", -1)
 
     def _words(self, low: int, high: int, weight: float, into: dict[int, float]) -> None:
         negated = self.negated
@@ -360,7 +402,7 @@ class _Surroundings:
         context: dict[int, float] = {}
         c = int(np.searchsorted(self.block, mention.block, side="left"))
         d = int(np.searchsorted(self.block, mention.block, side="right"))
-        if d - c < 400 and mention.section in ("assessment", "plan", "assessment_plan", "hospital_course", "discharge_diagnosis", "imaging"):
+        if d - c < 400 and extraction.layout.heading[c : c + 4].any() and mention.section in ("assessment", "plan", "assessment_plan", "hospital_course", "discharge_diagnosis", "imaging"):
             block = self._blocks.get(mention.block)
             if block is None:
                 block = {}
@@ -382,6 +424,8 @@ class _Surroundings:
                 context[w] = 1.0
             for alias in self.aliases.get(t, ()):
                 context[alias] = 1.0
+        if self.multiple >= 0 and "ribs" in self.lowers[max(a, first - 3) : min(b, last + 4)]:
+            context[self.multiple] = 0.9
         for w in self.sides:
             context.pop(w, None)
         side = self._side(first, last, a, b, c, d, tokens, sites) if self.side_at and not relevant.isdisjoint(self.sides) else None

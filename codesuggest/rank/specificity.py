@@ -28,7 +28,7 @@ __all__ = ["Choice", "SpecificityTable", "compile_specificity"]
 _PAREN = re.compile(r"\([^)]*\)|\[[^\]]*\]")
 _NEUTRAL = frozenset(
     "unspecified uncomplicated nos nec initial encounter closed type disease disorder elsewhere classified part side site stage trimester "
-    "episode severity organism not applicable nature cause single".split()
+    "episode severity organism not applicable nature cause single due classified associated presence".split()
 )
 _OTHER = frozenset("other specified".split())
 # Words written otherwise in notes than in titles; the note's word counts for the title's.
@@ -82,6 +82,7 @@ _EQUALS = {
     "streptococcal": ("strep", "streptococcus"),
     "staphylococcus": ("staph", "staphylococcal"),
     "coli": ("ecoli",),
+    "escherichia": ("coli",),
     "foot": ("metatarsal", "plantar"),
     "great": ("big", "hallux"),
     "toe": ("hallux",),
@@ -382,9 +383,10 @@ class SpecificityTable:
         has_default = default_row < len(rows) and int(self.stem_code[rows[default_row]]) == default
         if has_default:
             score[default_row] += 0.35
-        score[gained < 0.3] -= 0.4
-        if has_default:
-            score[default_row] += 0.4 if gained[default_row] < 0.3 else 0.0
+        if has_default:  # without a word of the note that speaks for it, no code displaces the default
+            idle = gained < 0.3
+            idle[default_row] = False
+            score[idle] -= 10.0
         order = np.lexsort((np.arange(len(rows)), -score))
         k = int(order[0])
         code = int(self.stem_code[rows[k]])

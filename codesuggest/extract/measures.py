@@ -1,0 +1,105 @@
+"""Numbers that are codes of their own: body mass index, weeks of gestation, stroke and coma scales.
+
+They may be taken from the notes of clinicians other than the provider (guideline I.B.14); the diagnosis they go with
+must be the provider's, and is looked for when the candidates are made.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+__all__ = ["Measure", "find_measures"]
+
+_BMI = re.compile(r"\b(?:BMI|body mass index)(?:\s*\(BMI\))?(?:\s+(?:of|is|was|today|now|currently))*\s*[:=~]?\s*(\d{2}(?:\.\d{1,2})?)\b", re.IGNORECASE)
+_WEEKS = re.compile(
+    r"\b(?:(\d{1,2})\s*(?:w(?:ee)?ks?)?\s*(?:and\s*|\+\s*|,\s*)?(?:(?:[0-6]\s*(?:d(?:ays?)?))|(?:[0-6]/7))?\s*(?:gestation\b|of gestation\b|pregnan\w+|gestational age)"
+    r"|(?:IUP|GA|EGA|gestation(?:al age)?|pregnan(?:t|cy))(?:\s+(?:of|at|is|was))*\s*[:=]?\s*(\d{1,2})\s*(?:w|weeks?|\+|/7|\s)"
+    r"|\b(?:at|@)\s+(\d{1,2})(?:\s*w(?:eeks?|ks?)?\s*\+?\s*[0-6]?\s*d?(?:ays?)?|\s*[+]\s*[0-6]|\s+[0-6]/7)\s*(?:weeks?)?)",
+    re.IGNORECASE,
+)
+_NIHSS = re.compile(r"\bNIHSS(?:\s+(?:score|total))?(?:\s+(?:of|is|was|on arrival|on admission|initially))*\s*[:=]?\s*(\d{1,2})\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A number in the note and its code.
+
+    Parameters
+    ----------
+    start, end : int
+        Characters.
+    code : str
+    kind : str
+        Kind of term, as in the lexicon.
+    term : str
+        What was measured.
+    """
+
+    start: int
+    end: int
+    code: str
+    kind: str
+    term: str
+
+
+def bmi_code(value: float) -> str:
+    """Return the adult code of a body mass index in kg/m².
+
+    Raises
+    ------
+    ValueError
+        If the value is not from 10 to 99.
+
+    References
+    ----------
+    ICD-10-CM Tabular List, category Z68.
+
+    Examples
+    --------
+    >>> [bmi_code(v) for v in (19.9, 20, 39.95, 40, 44.9, 70)]
+    ['Z68.1', 'Z68.20', 'Z68.39', 'Z68.41', 'Z68.41', 'Z68.45']
+    """
+    if not 10 <= value <= 99:
+        raise ValueError(f"A body mass index of {value} is out of range. Expected 10 to 99 kg/m².")
+    if value < 20:
+        return "Z68.1"
+    if value < 40:
+        return f"Z68.{int(value)}"
+    for limit, code in ((45, "Z68.41"), (50, "Z68.42"), (60, "Z68.43"), (70, "Z68.44")):
+        if value < limit:
+            return code
+    return "Z68.45"
+
+
+def find_measures(text: str, age_years: float | None) -> Iterator[Measure]:
+    """Find the measures of a note.
+
+    Parameters
+    ----------
+    text : str
+    age_years : float or None
+        Body mass index codes by value are for adults of 20 years and more.
+
+    Examples
+    --------
+    >>> [(m.code, m.term) for m in find_measures("BMI 33.5. G2P1 at 39w2d. NIHSS 15", 30)]
+    [('Z68.33', 'body mass index'), ('Z3A.39', 'weeks of gestation'), ('R29.715', 'NIHSS score')]
+    """
+    if age_years is None or age_years >= 20:
+        for m in _BMI.finditer(text):
+            value = float(m.group(1))
+            if 10 <= value <= 99:
+                yield Measure(m.start(), m.end(), bmi_code(value), "finding", "body mass index")
+    for m in _WEEKS.finditer(text):
+        weeks = int(next(g for g in m.groups() if g))
+        if 8 <= weeks <= 42:
+            end = m.end()
+            while end > m.start() and text[end - 1].isspace():
+                end -= 1
+            yield Measure(m.start(), end, f"Z3A.{weeks:02d}", "status", "weeks of gestation")
+    for m in _NIHSS.finditer(text):
+        score = int(m.group(1))
+        if score <= 42:
+            yield Measure(m.start(), m.end(), f"R29.7{score:02d}", "finding", "NIHSS score")
