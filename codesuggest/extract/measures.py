@@ -91,7 +91,7 @@ def find_measures(text: str, age_years: float | None) -> Iterator[Measure]:
         for m in _BMI.finditer(text):
             value = float(m.group(1))
             if 10 <= value <= 99:
-                yield Measure(m.start(), m.end(), bmi_code(value), "finding", "body mass index")
+                yield Measure(m.start(), m.end(), bmi_code(value), "status", "body mass index")
     for m in _WEEKS.finditer(text):
         weeks = int(next(g for g in m.groups() if g))
         if 8 <= weeks <= 42:
@@ -102,4 +102,4 @@ def find_measures(text: str, age_years: float | None) -> Iterator[Measure]:
     for m in _NIHSS.finditer(text):
         score = int(m.group(1))
         if score <= 42:
-            yield Measure(m.start(), m.end(), f"R29.7{score:02d}", "finding", "NIHSS score")
+            yield Measure(m.start(), m.end(), f"R29.7{score:02d}", "status", "NIHSS score")

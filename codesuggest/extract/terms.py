@@ -24,6 +24,7 @@ __all__ = ["Match", "NoteFacts", "TermMatcher", "WordNumbers", "is_shouting"]
 _DRUG = KINDS.index("drug")
 _MAX_STEP = 8  # how many lexicon words ahead a pair may reach
 _LINKS = frozenset("of in at to on involving affecting around over within from throughout across".split())
+_BREAKERS = frozenset("and or with without who patient that which but for is was".split())
 _CACHE_LIMIT = 200_000
 
 
@@ -348,7 +349,9 @@ class TermMatcher:
             return None
         linked = any(lowers[t] in _LINKS for t in between)
         if not in_order:
-            inverted = len(marks) == 1 and marks[0] in (",", "-", "–", "(") and gaps <= 1
+            inverted = len(marks) == 1 and marks[0] in (",", "-", "–", "(") and gaps == 0
+            if gaps > 1 or any(lowers[t] in _BREAKERS for t in between):
+                return None
             if not linked and not inverted and not (gaps == 0 and not marks and n_words > 2):
                 return None
             quality -= 0.1

@@ -28,6 +28,7 @@ _FOLLOW_UP = (
     "follow-up", "followup", "postop", "postoperative", "healing", "healed", "recheck", "aftercare", "removal", "subsequent",
 )  # fmt: skip
 _SITE_LIMIT = 3
+_DENIERS = frozenset({"without", "w/o", "no", "non", "not"})
 _DIABETES = ("E08", "E09", "E10", "E13")
 _TYPE_TWO = re.compile(r"\b(?:2|ii|two|t2dm|dm2|dmii|niddm|t2)\b")
 # Codes that are only reported beside another (guideline I.B.14, I.C.15.a, I.C.18.e).
@@ -161,7 +162,7 @@ class CandidateFinder:
         self._type_of_diabetes(found, mentions, left_out)
         self._combine(found, mentions, left_out)
         self._need_company(found, left_out)
-        self._supersede(found, extraction, left_out)
+        self._supersede(found, left_out)
         self._mark_integral(found, mentions)
         for (code, reason), indexes in sorted(excluded.items()):
             if code not in found:
@@ -300,41 +301,38 @@ class CandidateFinder:
             mentions[m].assertion in ("present", "historical", "not_assessed") for m in candidate.mentions
         )
 
-    def _supersede(self, found: dict[str, Candidate], extraction: Extraction, left_out: list[LeftOut]) -> None:
+    def _supersede(self, found: dict[str, Candidate], left_out: list[LeftOut]) -> None:
         """Let the less specific of two codes under one header step back behind the more specific (guideline I.B.2)."""
-        detail = {c: self._detail(found[c], extraction) for c in found}
+        release, table = self.release, self.table
+        asserted = {c: table.n_asserted(self._stem_of(c)[1]) for c in found}
         for code in sorted(found):
             candidate = found[code]
-            if candidate.origin != "mention" or not candidate.root or candidate.root == code:
+            if candidate.origin != "mention" or (candidate.choice is not None and candidate.choice.matched and not candidate.choice.is_default):
+                continue
+            stem = self._stem_of(code)[1]
+            # the header whose codes may take over: the term's own, or the category when the code is its plainest
+            scope = candidate.root if candidate.root and candidate.root != code else ""
+            category = code[:3]
+            if category in release and not release.is_billable(category) and table.is_plainest(stem, release.index(category)):
+                scope = category
+            elif not scope or not table.is_plainest(stem, release.index(scope)):
                 continue
             rivals = [
                 c
                 for c, other in found.items()
                 if c != code
-                and c.startswith(candidate.root)
-                and other.origin != "history"
-                and detail[c] > detail[code]
-                and (detail[code][0] == 0 or c.startswith(code[:5]))
+                and c.startswith(scope)
+                and other.origin in ("mention", "combination")
+                and asserted[c] > asserted[code]
+                and not table.is_plainest(self._stem_of(c)[1], release.index(scope))
             ]
             if rivals:
-                best = min(rivals, key=lambda c: (-detail[c][0], -detail[c][1], c))
+                best = min(rivals, key=lambda c: (-len(found[c].mentions), -asserted[c], c))
                 found[best].mentions = sorted(set(found[best].mentions) | set(candidate.mentions))
                 left_out.append(
                     LeftOut(code, "superseded", f"{best} is more specific (guideline I.B.2)", tuple(candidate.mentions))
                 )
                 del found[code]
-
-    def _detail(self, candidate: Candidate, extraction: Extraction) -> tuple[int, int]:
-        """Return how much the note says for a code: (words beyond the header, words of the longest term)."""
-        matched = 0
-        if candidate.choice is not None and not candidate.choice.is_default:
-            matched = len(candidate.choice.matched)
-        elif candidate.choice is None:
-            matched = 1
-        longest = max(len(extraction.token_spans[m]) for m in candidate.mentions)
-        if matched == 0 and longest > 1 and candidate.root and len(candidate.root) > 3:
-            matched = 1 if len(candidate.root.replace(".", "")) > 3 else 0
-        return matched, longest
 
     def _mark_integral(self, found: dict[str, Candidate], mentions: tuple[Mention, ...]) -> None:
         confirmed = [
@@ -362,7 +360,13 @@ class _Surroundings:
         ids = extraction.numbers.ids
         self.ids = ids.tolist()
         self.aliases = extraction.numbers.aliases
-        self.negated = extraction.negated
+        self.negated = extraction.negated.copy()
+        for i, low in enumerate(extraction.numbers.lowers):
+            if low in _DENIERS:  # also where the phrase is no cue: "without complications", "not intractable"
+                for j in range(i + 1, min(i + 4, len(self.negated))):
+                    if extraction.numbers.lowers[j] in ",;.:)":
+                        break
+                    self.negated[j] = True
         self.sentence = extraction.layout.sentence
         self.block = extraction.layout.block
         self.lowers = extraction.numbers.lowers
@@ -418,12 +422,11 @@ class _Surroundings:
                 j += 1
             self._words(i, j, 0.9, context)
         self._words(max(a, first - 14), min(b, last + 15), 0.9, context)
+        # the words of the term itself chose its code already
         for t in tokens:
-            w = self.ids[t]
-            if w >= 0:
-                context[w] = 1.0
+            context.pop(self.ids[t], None)
             for alias in self.aliases.get(t, ()):
-                context[alias] = 1.0
+                context.pop(alias, None)
         if self.multiple >= 0 and "ribs" in self.lowers[max(a, first - 3) : min(b, last + 4)]:
             context[self.multiple] = 0.9
         for w in self.sides:

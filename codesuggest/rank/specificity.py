@@ -411,6 +411,23 @@ class SpecificityTable:
         cost = np.diff(self.stem_starts[a : b + 1]) + 0.5 * self.stem_other[a:b] - 0.6 * self.stem_plain[a:b]
         return int(self.stem_code[a + int(np.argmin(cost))])
 
+    def n_asserted(self, stem: int) -> int:
+        """Return the number of words the title of a stem asserts; -1 when the code is no stem."""
+        row = int(np.searchsorted(self.stem_code, stem))
+        if row >= len(self.stem_code) or int(self.stem_code[row]) != stem:
+            return -1
+        return int(self.stem_starts[row + 1] - self.stem_starts[row]) + int(self.stem_other[row])
+
+    def is_plainest(self, stem: int, root: int) -> bool:
+        """Whether a code says no more than the least specific code under the header."""
+        low, high = self.release.subtree_range(root)
+        a, b = np.searchsorted(self.stem_code, [low, high])
+        least = int((np.diff(self.stem_starts[a : b + 1]) + self.stem_other[a:b]).min()) if b > a else 0
+        row = int(np.searchsorted(self.stem_code, stem))
+        return self.n_asserted(stem) <= least or (stem == self.default(root)) or bool(
+            row < len(self.stem_plain) and self.stem_plain[row] >= 1.0 and self.n_asserted(stem) <= least + 1
+        )
+
     def missing_words(self, root: int, chosen: int, context: Mapping[int, float], limit: int = 6) -> list[tuple[int, tuple[str, ...]]]:
         """List the codes under a header that one or two more words would lead to.
 
