@@ -24,6 +24,7 @@ __all__ = ["Match", "NoteFacts", "TermMatcher", "WordNumbers", "is_shouting"]
 _DRUG = KINDS.index("drug")
 _MAX_STEP = 8  # how many lexicon words ahead a pair may reach
 _LINKS = frozenset("of in at to on involving affecting around over within from throughout across".split())
+_SIDED = frozenset("left right bilateral l r lt rt both".split())
 _BREAKERS = frozenset("and or with without who patient that which but for is was".split())
 _CACHE_LIMIT = 200_000
 
@@ -339,6 +340,8 @@ class TermMatcher:
         ordered = sorted(set(places))
         first, last = ordered[0], ordered[-1]
         gaps = int(counted[last] - counted[first]) + 1 - len(ordered)
+        if gaps > 0 and last - first < 9:
+            gaps -= sum(1 for t in range(first + 1, last) if lowers[t] in _SIDED and t not in places)
         if gaps > (2 if n_words == 2 else 3):
             return None
         in_order = places == sorted(places)
@@ -352,7 +355,8 @@ class TermMatcher:
             inverted = len(marks) == 1 and marks[0] in (",", "-", "–", "(") and gaps == 0
             if gaps > 1 or any(lowers[t] in _BREAKERS for t in between):
                 return None
-            if not linked and not inverted and not (gaps == 0 and not marks and n_words > 2):
+            sided = not marks and any(lowers[t] in _SIDED for t in between)
+            if not linked and not inverted and not sided and not (gaps == 0 and not marks and n_words > 2):
                 return None
             quality -= 0.1
         if "," in marks and (in_order or linked):

@@ -28,6 +28,18 @@ _FOLLOW_UP = (
     "follow-up", "followup", "postop", "postoperative", "healing", "healed", "recheck", "aftercare", "removal", "subsequent",
 )  # fmt: skip
 _SITE_LIMIT = 3
+_SIDE_FORMS = {
+    "bilaterally": "bilateral",
+    "bilat": "bilateral",
+    "both": "bilateral",
+    "ou": "bilateral",
+    "os": "left",
+    "od": "right",
+    "lt": "left",
+    "rt": "right",
+    "l": "L",
+    "r": "R",
+}
 _DENIERS = frozenset({"without", "w/o", "no", "non", "not"})
 _DIABETES = ("E08", "E09", "E10", "E13")
 _TYPE_TWO = re.compile(r"\b(?:2|ii|two|t2dm|dm2|dmii|niddm|t2)\b")
@@ -375,12 +387,19 @@ class _Surroundings:
             side = sides.get(w)
             if side is None and i in self.aliases:
                 side = next((sides[a] for a in self.aliases[i] if a in sides), None)
-            if side is None and self.lowers[i] == "bilaterally":
-                side = "bilateral"
+            if side is None:
+                side = _SIDE_FORMS.get(self.lowers[i])
+                if side in ("L", "R"):  # single letters only as capitals, before a word
+                    side = {"L": "left", "R": "right"}[side] if self._is_side_letter(extraction, i) else None
             if side is not None:
                 self.side_at.append((i, side))
         self._blocks: dict[int, dict[int, float]] = {}
         self.multiple = table.word_id.get("multiple", -1)
+
+    @staticmethod
+    def _is_side_letter(extraction: Extraction, i: int) -> bool:
+        words = extraction.tokens.words
+        return words[i] in ("L", "R") and i + 1 < len(words) and words[i + 1].isalpha() and len(words[i + 1]) > 2
 
     def _words(self, low: int, high: int, weight: float, into: dict[int, float]) -> None:
         negated = self.negated
@@ -424,9 +443,10 @@ class _Surroundings:
         self._words(max(a, first - 14), min(b, last + 15), 0.9, context)
         # the words of the term itself chose its code already
         for t in tokens:
-            context.pop(self.ids[t], None)
+            if self.ids[t] >= 0:
+                context[self.ids[t]] = 0.0
             for alias in self.aliases.get(t, ()):
-                context.pop(alias, None)
+                context[alias] = 0.0
         if self.multiple >= 0 and "ribs" in self.lowers[max(a, first - 3) : min(b, last + 4)]:
             context[self.multiple] = 0.9
         for w in self.sides:

@@ -30,6 +30,8 @@ _NEUTRAL = frozenset(
     "unspecified uncomplicated nos nec initial encounter closed type disease disorder elsewhere classified part side site stage trimester "
     "episode severity organism not applicable nature cause single due classified associated presence".split()
 )
+# Words of titles that notes mostly leave unsaid.
+_LIGHT = ("primary", "unilateral", "idiopathic", "simple", "acquired", "nontraumatic", "specified", "native", "nonrheumatic", "region")
 _OTHER = frozenset("other specified".split())
 # Words written otherwise in notes than in titles; the note's word counts for the title's.
 _EQUALS = {
@@ -134,7 +136,7 @@ def _split_title(title: str) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
         denied.extend(term_words(m.group(1)))
         return " "
 
-    text = re.sub(r"\bwithout (?:mention of )?([^,;]*?)(?=,|;| with | and with |$)", cut, text)
+    text = re.sub(r"\bwithout (?:mention of )?([^,;]*?)(?=,|;| with | and with | of | without |$)", cut, text)
     text = re.sub(r"\b(?:not intractable)\b", lambda m: denied.append("intractable") or " ", text)
     words = term_words(text)
     is_other = text.strip().startswith("other ") or ", other" in text or "other specified" in text
@@ -273,6 +275,7 @@ class SpecificityTable:
         self.stem_plain = array("stem_plain.npy")
         self.sevenths = (folder / "stem_sevenths.txt").read_text(encoding="utf-8").split("\n")
         self.sides = {self.word_id[s]: s for s in SIDE_WORDS if s in self.word_id}
+        self.light = frozenset(self.word_id[w] for w in _LIGHT if w in self.word_id)
         self.sites = frozenset(array("site_words.npy").tolist())
         equals: dict[int, list[int]] = {}
         for title, written in _EQUALS.items():
@@ -339,7 +342,7 @@ class SpecificityTable:
             for w in ws:
                 if weight[w] > 0:
                     occurrences.setdefault(w, []).append(k)
-                    base[k] -= 1.0 * weight[w]
+                    base[k] -= (0.25 if w in self.light else 1.0) * weight[w]
         base -= 0.45 * self.stem_other[a:b]
         base += 0.12 * np.minimum(self.stem_plain[a:b], 1.0)
         d = self.denied_starts
@@ -358,7 +361,7 @@ class SpecificityTable:
             Index of the header in the release.
         default : int
             Index of the stem that stands when the note says nothing more.
-        context : tuple of (word, weight in (0, 1])
+        context : tuple of (word, weight in [0, 1])
             Words of the note near the mention, sorted.
         """
         prepared = self._prepared(root)
@@ -371,7 +374,8 @@ class SpecificityTable:
         for w, c in context:
             where = occurrences.get(w)
             if where is not None:
-                gain = weight[w] * (1.0 + 0.6 * c)
+                # the words of the term itself (c = 0) only cancel what they cost
+                gain = weight[w] * ((0.25 if w in self.light else 1.0) + 0.8 * c)
                 for k in where:
                     score[k] += gain
                     gained[k] += weight[w] * c
@@ -382,7 +386,18 @@ class SpecificityTable:
         default_row = int(np.searchsorted(self.stem_code[rows], default))
         has_default = default_row < len(rows) and int(self.stem_code[rows[default_row]]) == default
         if has_default:
-            score[default_row] += 0.35
+            # what the default's title says holds; a code that lacks the term's own words speaks of something else
+            for w in words[default_row]:
+                if weight[w] > 0:
+                    if w not in present:
+                        for k in occurrences[w]:
+                            score[k] += (0.25 if w in self.light else 1.0) * weight[w]
+                    elif present[w] == 0.0:
+                        lacking = np.ones(len(rows), np.bool_)
+                        lacking[list(occurrences[w])] = False
+                        score[lacking] -= weight[w]
+        if has_default:
+            score[default_row] = 0.3
         if has_default:  # without a word of the note that speaks for it, no code displaces the default
             idle = gained < 0.3
             idle[default_row] = False
@@ -390,7 +405,7 @@ class SpecificityTable:
         order = np.lexsort((np.arange(len(rows)), -score))
         k = int(order[0])
         code = int(self.stem_code[rows[k]])
-        matched = tuple(self.words[w] for w in words[k] if w in present and weight[w] > 0)
+        matched = tuple(self.words[w] for w in words[k] if present.get(w, 0.0) > 0 and weight[w] > 0)
         unmatched = sum(1 for w in words[k] if w not in present and weight[w] > 0)
         runner = float(score[order[1]]) if len(order) > 1 else float("-inf")
         return Choice(code, float(score[k]), matched, unmatched, has_default and k == default_row, len(rows), runner)
