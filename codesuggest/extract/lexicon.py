@@ -139,7 +139,7 @@ def term_words(term: str) -> tuple[str, ...]:
     for raw in tokenize(term).words:
         if not raw[0].isalnum():
             continue
-        if raw.lower() in FREE_WORDS:
+        if raw in FREE_WORDS or (raw.lower() in FREE_WORDS and not raw.isupper()):
             continue
         word = normal_form(raw)
         if word and word not in words:

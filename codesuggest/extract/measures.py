@@ -19,6 +19,7 @@ _WEEKS = re.compile(
     r"|\b(?:at|@)\s+(\d{1,2})(?:\s*w(?:eeks?|ks?)?\s*\+?\s*[0-6]?\s*d?(?:ays?)?|\s*[+]\s*[0-6]|\s+[0-6]/7)\s*(?:weeks?)?)",
     re.IGNORECASE,
 )
+_WEEKS_DAYS = re.compile(r"\b(\d{2})\s*(?:w|wks?|weeks?)\s*(?:and\s*|,\s*|\+\s*)?[0-6]\s*(?:d|days?)\b", re.IGNORECASE)
 _NIHSS = re.compile(r"\bNIHSS(?:\s+(?:score|total))?(?:\s+(?:of|is|was|on arrival|on admission|initially))*\s*[:=]?\s*(\d{1,2})\b", re.IGNORECASE)
 
 
@@ -98,7 +99,12 @@ def find_measures(text: str, age_years: float | None) -> Iterator[Measure]:
             end = m.end()
             while end > m.start() and text[end - 1].isspace():
                 end -= 1
-            yield Measure(m.start(), end, f"Z3A.{weeks:02d}", "status", "weeks of gestation")
+            loose = m.group(3) is not None and not re.search(r"\d\s*(?:d|/7)|\+", m.group(0))
+            term = "weeks, perhaps of gestation" if loose else "weeks of gestation"
+            yield Measure(m.start(), end, f"Z3A.{weeks:02d}", "status", term)
+    for m in _WEEKS_DAYS.finditer(text):
+        if 8 <= int(m.group(1)) <= 42:
+            yield Measure(m.start(), m.end(), f"Z3A.{m.group(1)}", "status", "weeks of gestation")
     for m in _NIHSS.finditer(text):
         score = int(m.group(1))
         if score <= 42:

@@ -173,7 +173,7 @@ class CandidateFinder:
         left_out: list[LeftOut] = []
         self._type_of_diabetes(found, mentions, left_out)
         self._combine(found, mentions, left_out)
-        self._need_company(found, left_out)
+        self._need_company(found, mentions, left_out)
         self._supersede(found, left_out)
         self._mark_integral(found, mentions)
         for (code, reason), indexes in sorted(excluded.items()):
@@ -295,12 +295,26 @@ class CandidateFinder:
                 target.mentions = sorted(set(target.mentions) | set(candidate.mentions))
 
     @staticmethod
-    def _need_company(found: dict[str, Candidate], left_out: list[LeftOut]) -> None:
+    def _need_company(
+        found: dict[str, Candidate], mentions: tuple[Mention, ...], left_out: list[LeftOut]
+    ) -> None:
         """Leave out codes that are only coded beside another: body mass index, weeks of gestation, stroke scale."""
         for prefix, (company, citation) in _COMPANY.items():
             for code in [c for c in sorted(found) if c.startswith(prefix)]:
                 if not any(c.startswith(company) for c in found):
                     left_out.append(LeftOut(code, "context", citation, tuple(found.pop(code).mentions)))
+
+        weeks = [c for c in sorted(found) if c.startswith("Z3A")]
+        if len(weeks) > 1:  # one age of the pregnancy: the one said most plainly, then first
+            def key(code: str) -> tuple[bool, int, str]:
+                own = [mentions[m] for m in found[code].mentions]
+                return all("perhaps" in m.term for m in own), min(m.span.start for m in own), code
+
+            keep = min(weeks, key=key)
+            for code in weeks:
+                if code != keep:
+                    detail = f"{keep} is the age of the pregnancy on this date"
+                    left_out.append(LeftOut(code, "superseded", detail, tuple(found.pop(code).mentions)))
 
     @staticmethod
     def _is_new(result: str, found: dict[str, Candidate]) -> bool:

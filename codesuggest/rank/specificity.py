@@ -285,6 +285,7 @@ class SpecificityTable:
                     equals.setdefault(self.word_id[form], []).append(self.word_id[title])
         self.equals = {k: tuple(v) for k, v in equals.items()}
         self._prepared = lru_cache(maxsize=4096)(self._prepare)
+        self.is_plainest = lru_cache(maxsize=65536)(self._is_plainest)
         self.best = lru_cache(maxsize=65536)(self._best)
         self._relevant = lru_cache(maxsize=4096)(self._find_relevant)
         self._sites_under = lru_cache(maxsize=4096)(self._find_sites)
@@ -392,10 +393,9 @@ class SpecificityTable:
                     if w not in present:
                         for k in occurrences[w]:
                             score[k] += (0.25 if w in self.light else 1.0) * weight[w]
-                    elif present[w] == 0.0:
-                        lacking = np.ones(len(rows), np.bool_)
-                        lacking[list(occurrences[w])] = False
-                        score[lacking] -= weight[w]
+                    lacking = np.ones(len(rows), np.bool_)
+                    lacking[list(occurrences[w])] = False
+                    score[lacking] -= weight[w] * (1.0 if present.get(w) == 0.0 else 0.6)
         if has_default:
             score[default_row] = 0.3
         if has_default:  # without a word of the note that speaks for it, no code displaces the default
@@ -433,15 +433,15 @@ class SpecificityTable:
             return -1
         return int(self.stem_starts[row + 1] - self.stem_starts[row]) + int(self.stem_other[row])
 
-    def is_plainest(self, stem: int, root: int) -> bool:
-        """Whether a code says no more than the least specific code under the header."""
-        low, high = self.release.subtree_range(root)
-        a, b = np.searchsorted(self.stem_code, [low, high])
-        least = int((np.diff(self.stem_starts[a : b + 1]) + self.stem_other[a:b]).min()) if b > a else 0
+    def _is_plainest(self, stem: int, root: int) -> bool:
+        """Whether a code says no more than its header: "unspecified", or only the words of the header's title."""
         row = int(np.searchsorted(self.stem_code, stem))
-        return self.n_asserted(stem) <= least or (stem == self.default(root)) or bool(
-            row < len(self.stem_plain) and self.stem_plain[row] >= 1.0 and self.n_asserted(stem) <= least + 1
-        )
+        if row >= len(self.stem_code) or int(self.stem_code[row]) != stem:
+            return False
+        if self.stem_plain[row] >= 1.0:
+            return True
+        own = {self.words[w] for w in self.stem_words[self.stem_starts[row] : self.stem_starts[row + 1]].tolist()}
+        return own <= set(term_words(self.release.title_at(root).lower()))
 
     def missing_words(self, root: int, chosen: int, context: Mapping[int, float], limit: int = 6) -> list[tuple[int, tuple[str, ...]]]:
         """List the codes under a header that one or two more words would lead to.
