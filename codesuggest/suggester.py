@@ -7,8 +7,6 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import numpy as np
-
 from codesuggest import __version__
 from codesuggest.codes import Release, Releases
 from codesuggest.errors import CodesuggestError, InvalidNoteError, NoReleaseError
@@ -16,7 +14,7 @@ from codesuggest.extract.convert import Extraction
 from codesuggest.extract.pipeline import Extractor
 from codesuggest.model import Model
 from codesuggest.rank.candidates import Candidate, CandidateFinder, LeftOut
-from codesuggest.rank.features import featurize
+from codesuggest.rank.features import NoteView, featurize
 from codesuggest.rank.rules.tables import Rules
 from codesuggest.records import Alternative, Evidence, Failure, Mention, Note, Result, Span, Suggestion, Suppressed
 
@@ -203,7 +201,8 @@ class Suggester:
     ) -> tuple[list[Suggestion], list[Suppressed]]:
         if not candidates:
             return [], []
-        X = featurize(note, extraction, candidates)
+        view = NoteView.of(note, extraction, candidates)
+        X = featurize(note, extraction, candidates, view)
         weights = self.model.weights
         logits = weights.logits(X)
         probabilities = weights.probabilities(logits)
@@ -244,7 +243,7 @@ class Suggester:
             alternatives = self._alternatives(candidate, release) if probability >= 0.5 * self.threshold else ()
             if alternatives and alternatives[0].relation == "more specific":
                 hint = f"More specific if documented: {', '.join(alternatives[0].missing)} ({alternatives[0].code})"
-            evidence = self._weigh(note, extraction, candidate, evidence, float(logits[i]), X[i])
+            evidence = self._weigh(note, extraction, candidate, evidence, float(logits[i]), view)
             suggestions.append(
                 Suggestion(
                     rank=len(suggestions) + 1,
@@ -297,7 +296,7 @@ class Suggester:
         candidate: Candidate,
         evidence: tuple[Evidence, ...],
         logit: float,
-        row: np.ndarray,
+        view: NoteView,
     ) -> tuple[Evidence, ...]:
         """Give each span the log-odds that the code loses without it; a single span carries all but the intercept."""
         weights = self.model.weights
@@ -312,7 +311,7 @@ class Suggester:
             without = Candidate(
                 candidate.code, rest, candidate.choice, candidate.root, candidate.origin, "", candidate.integral_to
             )
-            less = float(weights.logits(featurize(note, extraction, [without]))[0])
+            less = float(weights.logits(featurize(note, extraction, [without], view))[0])
             weighed.append(_with_contribution(e, logit - less))
         return (*weighed, *evidence[8:])
 

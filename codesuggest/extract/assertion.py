@@ -124,21 +124,24 @@ def find_scopes(tokens: Tokens, lowers: Sequence[str], layout: Layout, table: Cu
     sentence = layout.sentence.tolist()
     heading = layout.heading.tolist()
     found: list[tuple[int, int, Cue]] = []  # start, end, cue; several cues may share a place
-    i = 0
-    while i < n:
-        cues = by_first.get(lowers[i])
-        if cues is None or heading[i] == 2:
-            i += 1
+    busy = 0
+    for i, cues in enumerate(map(by_first.get, lowers)):
+        if cues is None or i < busy or heading[i] == 2:
             continue
         best = 0
         for cue in cues:
             length = len(cue.words)
             if length < best:
                 break
-            if length == 1 or (i + length <= n and tuple(lowers[i : i + length]) == cue.words and sentence[i + length - 1] == sentence[i]):
+            if length == 1 or (
+                i + length <= n
+                and lowers[i + 1] == cue.words[1]
+                and tuple(lowers[i : i + length]) == cue.words
+                and sentence[i + length - 1] == sentence[i]
+            ):
                 best = length
                 found.append((i, i + length, cue))
-        i += max(best, 1)
+        busy = i + best
     closers = [j for j, w in enumerate(tokens.words) if w in _CLOSERS]
     scopes: list[Scope] = []
     edges = layout.sentence.searchsorted(np.arange(sentence[-1] + 2) if n else np.zeros(1, np.int32)).tolist()

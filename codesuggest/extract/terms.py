@@ -8,7 +8,7 @@ number of words in between; how far it departs from the lexicon's wording is its
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,6 +80,41 @@ class WordNumbers:
     repaired: frozenset[int]
 
 
+class _Scene:
+    """One note, with what conditions ask of it kept at hand: the beginnings of the words of each sentence and section."""
+
+    def __init__(
+        self, tokens: Tokens, lowers: list[str], layout: Layout, sections: Sequence[RawSection], facts: NoteFacts
+    ) -> None:
+        self.tokens = tokens
+        self.lowers = lowers
+        self.layout = layout
+        self.sections = sections
+        self.facts = facts
+        self._windows: dict[tuple[bool, int], tuple[int, int, frozenset[str], str]] = {}
+
+    def section(self, token: int) -> str:
+        return self.sections[self.layout.section[token]].name
+
+    def has_any(self, values: tuple[str, ...], first: int, last: int, *, in_section: bool) -> bool:
+        """Whether a word of the same section or sentence, the mention's own aside, begins with one of the values."""
+        part = self.layout.section if in_section else self.layout.sentence
+        key = (in_section, int(part[first]))
+        window = self._windows.get(key)
+        if window is None:
+            a, b = _extent(part, first)
+            words = self.lowers[a:b]
+            beginnings = frozenset(w[:n] for w in set(words) for n in range(1, len(w) + 1))
+            window = self._windows[key] = (a, b, beginnings, " ".join(words))
+        a, b, beginnings, joined = window
+        hits = [v for v in values if (v in joined if " " in v else v in beginnings)]
+        if not hits:
+            return False
+        others = self.lowers[a:first] + self.lowers[last + 1 : b]
+        rest = " ".join(others)
+        return any((v in rest) if " " in v else any(w.startswith(v) for w in others) for v in hits)
+
+
 class TermMatcher:
     """Matcher over one lexicon.
 
@@ -112,10 +147,11 @@ class TermMatcher:
             append(number)
         aliases: dict[int, tuple[int, ...]] = {}
         table = self.lexicon.aliases
+        scene = _Scene(tokens, lowers, layout, sections, facts)
         for i, low in enumerate(lowers):
             meanings = table.get(low)
             if meanings is not None:
-                chosen = self._choose(meanings, i, tokens, lowers, layout, sections, facts)
+                chosen = self._choose(meanings, i, scene)
                 if chosen is not None:
                     aliases[i] = chosen.expansion
         repaired = frozenset(i for i, low in enumerate(lowers) if low in self._repaired_words) if self._repaired_words else frozenset()
@@ -167,47 +203,31 @@ class TermMatcher:
             return None
         return self.lexicon.word_id[hit]
 
-    def _choose(
-        self,
-        meanings: Sequence[Alias],
-        i: int,
-        tokens: Tokens,
-        lowers: Sequence[str],
-        layout: Layout,
-        sections: Sequence[RawSection],
-        facts: NoteFacts,
-    ) -> Alias | None:
+    def _choose(self, meanings: Sequence[Alias], i: int, scene: _Scene) -> Alias | None:
         fallback: Alias | None = None
         for meaning in meanings:
             if meaning.is_case_sensitive and (
-                tokens.words[i] != meaning.written or (facts.is_shouting and lowers[i] in ENGLISH_LOOKALIKES)
+                scene.tokens.words[i] != meaning.written
+                or (scene.facts.is_shouting and scene.lowers[i] in ENGLISH_LOOKALIKES)
             ):
                 continue
             if not meaning.conditions:
                 fallback = fallback or meaning
-            elif self._holds(meaning.conditions, i, i, lowers, layout, sections, facts):
+            elif self._holds(meaning.conditions, i, i, scene):
                 return meaning
         return fallback
 
     # -- conditions --------------------------------------------------------------------------------------------------
 
-    def _holds(
-        self,
-        conditions: dict[str, tuple[str, ...]] | object,
-        first: int,
-        last: int,
-        lowers: Sequence[str],
-        layout: Layout,
-        sections: Sequence[RawSection],
-        facts: NoteFacts,
-    ) -> bool:
-        assert isinstance(conditions, dict)  # noqa: S101 - narrows the type for the checker
+    @staticmethod
+    def _holds(conditions: Mapping[str, tuple[str, ...]], first: int, last: int, scene: _Scene) -> bool:
+        facts = scene.facts
         for name, values in conditions.items():
             if name == "section":
-                if not _in_section(sections[layout.section[first]].name, values):
+                if not _in_section(scene.section(first), values):
                     return False
             elif name == "notsection":
-                if _in_section(sections[layout.section[first]].name, values):
+                if _in_section(scene.section(first), values):
                     return False
             elif name == "sex":
                 if facts.sex is not None and facts.sex not in values:
@@ -219,14 +239,8 @@ class TermMatcher:
                 low, _, high = values[0].partition("-")
                 if facts.age_years is not None and not float(low) <= facts.age_years <= float(high or 200):
                     return False
-            else:
-                part = layout.section if name == "near" else layout.sentence
-                a, b = _extent(part, first)
-                window = lowers[a:first] + lowers[last + 1 : b]
-                joined = " ".join(window) if any(" " in v for v in values) else ""
-                found = any((v in joined) if " " in v else any(w.startswith(v) for w in window) for v in values)
-                if found != (name == "near"):
-                    return False
+            elif scene.has_any(values, first, last, in_section=name == "near") != (name == "near"):
+                return False
         return True
 
     # -- matching ----------------------------------------------------------------------------------------------------
@@ -268,13 +282,14 @@ class TermMatcher:
         clause = layout.clause[stream_pos]
 
         raw: list[Match] = []
-        facts_tuple = (numbers.lowers, layout, sections, facts)
+        scene = _Scene(tokens, numbers.lowers, layout, sections, facts)
+        contexts = lexicon.contexts
         single = lexicon.single
         for pos, number in zip(stream_pos.tolist(), stream_ids.tolist(), strict=True):
             terms = single.get(number)
             if terms is not None:
                 for term in terms:
-                    if self._allowed(term, (pos,), tokens, *facts_tuple):
+                    if term not in contexts or self._allowed(term, (pos,), scene):
                         raw.append(Match(term, (pos,), 0.9 if pos in numbers.repaired else 1.0, 1))
 
         m = len(stream_ids)
@@ -305,7 +320,7 @@ class TermMatcher:
                     found = self._verify(term, i, i + step, id_list, pos_list, clause_list, counted, tokens, lowers, numbers)
                     if found is not None and (term, found.tokens) not in seen:
                         seen.add((term, found.tokens))
-                        if self._allowed(term, found.tokens, tokens, *facts_tuple):
+                        if term not in contexts or self._allowed(term, found.tokens, scene):
                             raw.append(found)
         return self._resolve(raw)
 
@@ -374,27 +389,15 @@ class TermMatcher:
             quality -= 0.1
         return Match(term, tuple(ordered), max(quality, 0.3), n_words)
 
-    def _allowed(
-        self,
-        term: int,
-        places: tuple[int, ...],
-        tokens: Tokens,
-        lowers: Sequence[str],
-        layout: Layout,
-        sections: Sequence[RawSection],
-        facts: NoteFacts,
-    ) -> bool:
-        context = self.lexicon.contexts.get(term)
-        if context is None:
-            return True
-        case, conditions = context
-        if case:
-            written = " ".join(tokens.words[t] for t in places)
-            if normal_case(written) != normal_case(self.lexicon.term_text(term)) and len(places) == 1:
+    def _allowed(self, term: int, places: tuple[int, ...], scene: _Scene) -> bool:
+        """Whether the conditions of a term hold where it was found."""
+        case, conditions = self.lexicon.contexts[term]
+        if case and len(places) == 1:
+            if normal_case(scene.tokens.words[places[0]]) != normal_case(self.lexicon.term_text(term)):
                 return False
-            if len(places) == 1 and lowers[places[0]] in ENGLISH_LOOKALIKES and facts.is_shouting:
+            if scene.facts.is_shouting and scene.lowers[places[0]] in ENGLISH_LOOKALIKES:
                 return False
-        return not conditions or self._holds(conditions, places[0], places[-1], lowers, layout, sections, facts)
+        return not conditions or self._holds(conditions, places[0], places[-1], scene)
 
     def _resolve(self, raw: list[Match]) -> list[Match]:
         """Keep the longest match of overlapping ones; official wordings yield to reviewed ones of the same words."""

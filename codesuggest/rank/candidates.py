@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from codesuggest.codes import Release
 from codesuggest.extract.convert import Extraction
@@ -132,7 +133,12 @@ class CandidateFinder:
         self.table = table
         self.rules = rules
         self._side_words = dict(table.sides)
-        self._stem: dict[str, int] = {}
+        self._stem: dict[str, tuple[str, int]] = {}
+        self._index: dict[str, int] = {}
+        # the three-character categories of each rule's groups: most rules are ruled out by them
+        self._rule_categories = [
+            tuple(frozenset(p[:3] for p in group) for group in rule.groups) for rule in rules.combinations
+        ]
 
     def find(self, note: Note, extraction: Extraction) -> tuple[list[Candidate], list[LeftOut]]:
         """Find the candidates of one note.
@@ -193,7 +199,9 @@ class CandidateFinder:
         context: dict[int, float] = {}
         choice: Choice | None = None
         if mention.root != mention.code:
-            root = release.index(mention.root)
+            root = self._index.get(mention.root, -1)
+            if root < 0:
+                root = self._index[mention.root] = release.index(mention.root)
             relevant = self.table.relevant(root)
             if relevant is not None:
                 context = near.context(index, relevant, self.table.sites_under(root))
@@ -212,8 +220,8 @@ class CandidateFinder:
             text = code
             if len(code) == 8:  # seven characters and the dot
                 text = self.release.parent(code) or code
-            hit = self._stem[code] = self.release.index(text)
-        return self.release.text(hit), hit
+            hit = self._stem[code] = (text, self.release.index(text))
+        return hit
 
     def default_of(self, root: str) -> str:
         """Return the code that stands under a header when nothing more is said; empty when there is none."""
@@ -247,7 +255,10 @@ class CandidateFinder:
     # -- several mentions --------------------------------------------------------------------------------------------
 
     def _combine(self, found: dict[str, Candidate], mentions: tuple[Mention, ...], left_out: list[LeftOut]) -> None:
-        for rule in self.rules.combinations:
+        categories = {c[:n] for c in found for n in (1, 2, 3)}
+        for rule, asked in zip(self.rules.combinations, self._rule_categories, strict=True):
+            if any(group.isdisjoint(categories) for group in asked):
+                continue
             parts: list[str] = []
             for group in rule.groups:
                 hits = [c for c in found if c.startswith(group) and self._stands(found[c], mentions)]
@@ -265,6 +276,7 @@ class CandidateFinder:
                         found[rule.result] = Candidate(
                             rule.result, evidence, None, "", "combination", rule.citation
                         )
+                        categories.add(rule.result[:3])
                     else:
                         target.mentions = sorted(set(target.mentions) | set(evidence))
                 for code in removed:
@@ -376,6 +388,10 @@ class CandidateFinder:
             candidate.integral_to = self.rules.integral_to(code, others)
 
 
+def _edges(part: NDArray[np.int32]) -> list[int]:
+    return part.searchsorted(np.arange(int(part[-1]) + 2)).tolist() if len(part) else [0, 0]
+
+
 class _Surroundings:
     """What stands near each mention: words with weights, the side, the episode of care."""
 
@@ -393,8 +409,9 @@ class _Surroundings:
                     if extraction.numbers.lowers[j] in ",;.:)":
                         break
                     self.negated[j] = True
-        self.sentence = extraction.layout.sentence
-        self.block = extraction.layout.block
+        # first token of every sentence and block; both are numbered without gaps
+        self.sentences = _edges(extraction.layout.sentence)
+        self.blocks = _edges(extraction.layout.block)
         self.lowers = extraction.numbers.lowers
         self.side_at: list[tuple[int, str]] = []
         for i, w in enumerate(self.ids):
@@ -434,11 +451,9 @@ class _Surroundings:
         tokens = extraction.token_spans[index]
         first, last = tokens[0], tokens[-1]
         mention = extraction.mentions[index]
-        a = int(np.searchsorted(self.sentence, mention.sentence, side="left"))
-        b = int(np.searchsorted(self.sentence, mention.sentence, side="right"))
+        a, b = self.sentences[mention.sentence], self.sentences[mention.sentence + 1]
         context: dict[int, float] = {}
-        c = int(np.searchsorted(self.block, mention.block, side="left"))
-        d = int(np.searchsorted(self.block, mention.block, side="right"))
+        c, d = self.blocks[mention.block], self.blocks[mention.block + 1]
         if d - c < 400 and extraction.layout.heading[c : c + 4].any() and mention.section in ("assessment", "plan", "assessment_plan", "hospital_course", "discharge_diagnosis", "imaging"):
             block = self._blocks.get(mention.block)
             if block is None:
@@ -510,10 +525,8 @@ class _Surroundings:
     def seventh(self, index: int, allowed: str) -> str:
         """Return the wanted seventh characters, best first (guidelines I.C.19.a, I.C.19.c, I.C.13.c)."""
         mention = self.extraction.mentions[index]
-        c = int(np.searchsorted(self.block, mention.block, side="left"))
-        d = int(np.searchsorted(self.block, mention.block, side="right"))
-        a = int(np.searchsorted(self.sentence, mention.sentence, side="left"))
-        b = int(np.searchsorted(self.sentence, mention.sentence, side="right"))
+        c, d = self.blocks[mention.block], self.blocks[mention.block + 1]
+        a, b = self.sentences[mention.sentence], self.sentences[mention.sentence + 1]
         block = set(self.lowers[c : min(d, c + 300)])
         near = set(self.lowers[a:b])
         if "D" not in allowed:

@@ -7,7 +7,8 @@ names a code. Values are unitless; flags are 0 or 1, counts are logarithms.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from codesuggest.extract.convert import Extraction
 from codesuggest.rank.candidates import Candidate, infer_setting
 from codesuggest.records import Mention, Note
 
-__all__ = ["FEATURES", "FEATURE_NAMES", "featurize"]
+__all__ = ["FEATURES", "FEATURE_NAMES", "NoteView", "featurize"]
 
 _GROUPS: dict[str, str] = {
     "discharge_diagnosis": "diagnosis",
@@ -97,10 +98,62 @@ _SOFT = frozenset({"consistent with", "likely", "suggestive of", "most likely", 
 _PERIPHERAL = frozenset({"ros", "exam", "tests", "medications", "instructions", "family", "other"})
 
 
+@dataclass(frozen=True, slots=True)
+class NoteView:
+    """What the features of all candidates of one note share."""
+
+    inpatient: bool
+    has_assessment: bool
+    heading_blocks: tuple[int, ...]
+    diagnosis_headings: frozenset[int]
+    absent: Mapping[str, int]
+    drugs: frozenset[str]
+    category: Mapping[str, int]
+    heading_size: Mapping[int, int]
+    n_words: float
+
+    @classmethod
+    def of(cls, note: Note, extraction: Extraction, candidates: Sequence[Candidate]) -> NoteView:
+        """Look at a note once."""
+        mentions = extraction.mentions
+        names = {s.name for s in extraction.sections}
+        absent: dict[str, int] = {}
+        drugs: set[str] = set()
+        for m in mentions:
+            if m.kind == "drug":
+                drugs.add(m.code[:3])
+            elif m.assertion == "absent":
+                absent[m.code[:3]] = absent.get(m.code[:3], 0) + 1
+        category: dict[str, int] = {}
+        for c in candidates:
+            category[c.code[:3]] = category.get(c.code[:3], 0) + 1
+        return cls(
+            infer_setting(note, names) == "inpatient",
+            bool(names & {"assessment", "assessment_plan", "plan", "discharge_diagnosis"}),
+            tuple(sorted({m.block for m in mentions if m.is_heading})),
+            frozenset(
+                m.block for m in mentions if m.is_heading and m.kind == "diagnosis" and m.assertion in ("present", "possible")
+            ),
+            absent,
+            frozenset(drugs),
+            category,
+            _heading_sizes(extraction),
+            math.log1p(len(extraction.tokens)) / 10,
+        )
+
+
 def featurize(
-    note: Note, extraction: Extraction, candidates: Sequence[Candidate]
+    note: Note, extraction: Extraction, candidates: Sequence[Candidate], view: NoteView | None = None
 ) -> NDArray[np.float64]:
     """Fill the table for the candidates of one note.
+
+    Parameters
+    ----------
+    note : Note
+    extraction : Extraction
+    candidates : sequence of Candidate
+    view : NoteView, optional
+        What was seen of the note already, with all its candidates.
 
     Returns
     -------
@@ -109,24 +162,12 @@ def featurize(
     """
     mentions = extraction.mentions
     X = np.zeros((len(candidates), len(FEATURE_NAMES)))
-    names = {s.name for s in extraction.sections}
-    inpatient = infer_setting(note, names) == "inpatient"
-    has_assessment = bool(names & {"assessment", "assessment_plan", "plan", "discharge_diagnosis"})
-    heading_blocks = sorted({m.block for m in mentions if m.is_heading})
-    diagnosis_headings = {m.block for m in mentions if m.is_heading and m.kind == "diagnosis" and m.assertion in ("present", "possible")}
-    absent: dict[str, int] = {}
-    drugs: set[str] = set()
-    for m in mentions:
-        if m.kind == "drug":
-            drugs.add(m.code[:3])
-        elif m.assertion == "absent":
-            absent[m.code[:3]] = absent.get(m.code[:3], 0) + 1
-    category: dict[str, int] = {}
-    for c in candidates:
-        category[c.code[:3]] = category.get(c.code[:3], 0) + 1
-    heading_size = _heading_sizes(extraction)
+    view = view or NoteView.of(note, extraction, candidates)
+    inpatient, has_assessment = view.inpatient, view.has_assessment
+    heading_blocks, diagnosis_headings = view.heading_blocks, view.diagnosis_headings
+    absent, drugs, category, heading_size = view.absent, view.drugs, view.category, view.heading_size
     n_headings = math.log1p(len(heading_blocks))
-    n_words = math.log1p(len(extraction.tokens)) / 10
+    n_words = view.n_words
     column = _COLUMN
     for row, candidate in enumerate(candidates):
         own = [mentions[i] for i in candidate.mentions]
