@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +51,39 @@ _ORDER = (
 )  # fmt: skip
 _KINDS = ("diagnosis", "symptom", "status", "history", "family", "encounter", "social", "external", "finding", "procedure")
 
+# Classes of codes that coders treat alike (guidelines I.C.18 to I.C.21, III, IV.I and IV.J), by prefix.
+_CLASSES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "chronic": (
+        "chronic systemic disease, coded whenever it is documented (guideline IV.J, III)",
+        tuple(
+            "B18 B20 D57 D66 D67 D68.5 D80 D81 D82 D83 D84 E03 E08 E09 E10 E11 E13 E21 E22 E23 E24 E26 E27 E66 E70 E71 E72 E75 E78 E84 E85 "
+            "F01 F02 F03 F10.2 F11.2 F17.2 F20 F25 F31 F33 F70 F71 F72 F84 G10 G12 G20 G30 G31 G35 G40 G47.3 G70 G71 G80 G81 G82 "
+            "I10 I11 I12 I13 I25 I27 I42 I48 I50 I69 I70 I73.9 J41 J42 J43 J44 J45 J47 J84 K50 K51 K70.3 K74 K86.1 L40.5 M05 M06 M08 M32 M34 "
+            "M35 M45 M81 N18 N40 Q90".split()
+        ),
+    ),
+    "neoplasm": ("malignant neoplasm", ("C",)),
+    "organism": ("organism as the cause of a disease classified elsewhere", ("B95", "B96", "B97")),
+    "injury": ("injury", tuple(f"S{d}" for d in range(10)) + ("T0", "T1", "T2", "T3")),
+    "drug_effect": ("poisoning, adverse effect or underdosing", ("T36", "T37", "T38", "T39", "T4", "T50")),
+    "place": ("place, activity or status of an external cause", ("Y92", "Y93", "Y99")),
+    "cause": ("external cause of an injury", ("V", "W", "X", "Y0", "Y1", "Y2", "Y3", "Y83", "Y84")),
+    "long_term_drug": ("long-term drug therapy", ("Z79",)),
+    "device": ("device, transplant, amputation or other organ status", ("Z89", "Z9")),
+    "body_mass": ("body mass index", ("Z68",)),
+    "code_status": ("do not resuscitate, palliative care", ("Z66", "Z51.5")),
+    "noncompliance": ("noncompliance and underdosing", ("Z91.1",)),
+    "past": ("personal history", ("Z85", "Z86", "Z87")),
+    "allergy": ("allergy status", ("Z88", "Z91.0")),
+    "pregnancy": ("pregnancy, childbirth and the puerperium", ("O",)),
+    "pain": ("pain", ("M25.5", "M54", "M79.6", "R10", "R07", "R51", "R52", "G89")),
+    "tobacco": ("tobacco use and dependence", ("F17", "Z72.0", "Z87.891")),
+}
+
 FEATURES: dict[str, str] = {
+    **{f"class_{k}": text for k, (text, _) in _CLASSES.items()},
+    **{f"class_{k}_heading": f"{text}, named as a problem" for k, (text, _) in _CLASSES.items() if k in ("chronic", "neoplasm", "injury", "pain")},
+    **{f"class_{k}_unheaded": f"{text}, mentioned only outside assessment and diagnosis lists" for k, (text, _) in _CLASSES.items()},
     "heading": "named as a problem in an assessment, plan or diagnosis list",
     **{f"in_{g}": f"has a standing mention in the part: {g}" for g in _ORDER},
     "only_peripheral": "all standing mentions are in review of systems, examination, tests, medications or instructions",
@@ -180,6 +213,13 @@ def featurize(
         narrative = groups <= {"hpi", "complaint", "course", "other", "ros", "exam"} and bool(groups & {"hpi", "complaint"})
         only_pmh = groups <= {"pmh", "problem_list", "medications"} and bool(groups & {"pmh"})
         values["heading"] = 1.0 if headings else 0.0
+        unheaded = not groups & {"diagnosis", "assessment", "plan", "problem_list", "course"}
+        for name in classes_of(candidate.code):
+            values[f"class_{name}"] = 1.0
+            if unheaded:
+                values[f"class_{name}_unheaded"] = 1.0
+            if headings and f"class_{name}_heading" in column:
+                values[f"class_{name}_heading"] = 1.0
         values["only_peripheral"] = float(groups <= _PERIPHERAL)
         values["only_pmh"] = float(only_pmh)
         values["only_narrative"] = float(narrative and has_assessment)
@@ -242,6 +282,18 @@ def featurize(
             if value:
                 X[row, column[name]] = value
     return X
+
+
+@lru_cache(maxsize=16384)
+def classes_of(code: str) -> tuple[str, ...]:
+    """Return the classes a code belongs to.
+
+    Examples
+    --------
+    >>> classes_of("E11.9"), classes_of("Z79.4")
+    (('chronic',), ('long_term_drug',))
+    """
+    return tuple(name for name, (_, prefixes) in _CLASSES.items() if code.startswith(prefixes))
 
 
 def _kind(candidate: Candidate, own: list[Mention]) -> str:
