@@ -46,7 +46,7 @@ KINDS: tuple[str, ...] = (
 )
 # Words that never tell two terms apart, in notes and in terms.
 FREE_WORDS: frozenset[str] = frozenset(
-    "of the a an in on at to for with by from and or her his their my your this that is as both any some ' \" ’".split()
+    "of the a an in on at to for with by from and or his their my your this that is as both any some ' \" ’".split()
 )
 SIDES: frozenset[str] = frozenset("left right bilateral bilaterally".split())
 _TITLE_NOISE = frozenset("unspecified specified nos nec uncomplicated".split())

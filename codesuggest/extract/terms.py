@@ -411,9 +411,19 @@ class TermMatcher:
         taken: dict[int, list[frozenset[int]]] = {}
         kept: list[Match] = []
         order = sorted(by_place, key=lambda t: (-len(t), -max(m.quality for m in by_place[t]), t[-1] - t[0], t))
+        tight = [frozenset(t) for t in by_place if len(t) > 1 and t[-1] - t[0] + 1 == len(t)]
+        by_token: dict[int, list[frozenset[int]]] = {}
+        for other in tight:
+            for t in other:
+                by_token.setdefault(t, []).append(other)
         for places in order:
             group = by_place[places]
             span = frozenset(places)
+            if len(places) > 1 and places[-1] - places[0] + 1 > len(places):
+                # "diet-controlled gestational diabetes" is no "diet-controlled diabetes"
+                inner = [t for t in range(places[0] + 1, places[-1]) if t not in span]
+                if any(not span.isdisjoint(other) and other - span for t in inner for other in by_token.get(t, ())):
+                    continue
             rivals = taken.get(places[0], ())
             if any(span < other for other in rivals):
                 continue

@@ -29,6 +29,14 @@ _FOLLOW_UP = (
     "follow-up", "followup", "postop", "postoperative", "healing", "healed", "recheck", "aftercare", "removal", "subsequent",
 )  # fmt: skip
 _SITE_LIMIT = 3
+_PAST_CUES = re.compile(r"\b(?:history|hx|h/o|ho|previous|previously|prior|remote|distant|ago|past|childhood|child|teenager|infant|s/p|sp|status post|old|former|formerly|used to|survivor)\b")
+
+
+def _is_past(cue: str) -> bool:
+    """Whether a cue puts a condition into the past; "resolved" says only that it ended, perhaps during this stay."""
+    return _PAST_CUES.search(cue) is not None
+
+
 _SIDE_FORMS = {
     "bilaterally": "bilateral",
     "bilat": "bilateral",
@@ -170,7 +178,7 @@ class CandidateFinder:
                     excluded.setdefault((code, assertion), []).append(index)
                 continue
             if assertion == "historical" and mention.kind not in _ALWAYS_STANDING:
-                past = self.rules.history.personal_of(code)
+                past = self.rules.history.personal_of(code) if _is_past(extraction.cue_words[index]) else ""
                 if past and past != "current" and past in self.release:
                     self._add(found, past, index, None, "", "history", {})
                     continue
