@@ -359,6 +359,8 @@ class Finding:
         Guideline section, MCE edit, NCCI table and quarter …
     release : str
     evidence : tuple of Evidence
+    resolution : str
+        What would settle it; may be empty.
     """
 
     rule_id: str
@@ -368,6 +370,20 @@ class Finding:
     citation: str
     release: str = ""
     evidence: tuple[Evidence, ...] = ()
+    resolution: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object of the finding."""
+        return {
+            "rule_id": self.rule_id,
+            "severity": self.severity,
+            "codes": list(self.codes),
+            "message": self.message,
+            "citation": self.citation,
+            "release": self.release,
+            "evidence": [_evidence_dict(e) for e in self.evidence],
+            "resolution": self.resolution,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -489,18 +505,7 @@ class Result:
                 }
                 for s in self.suppressed
             ],
-            "findings": [
-                {
-                    "rule_id": f.rule_id,
-                    "severity": f.severity,
-                    "codes": list(f.codes),
-                    "message": f.message,
-                    "citation": f.citation,
-                    "release": f.release,
-                    "evidence": [_evidence_dict(e) for e in f.evidence],
-                }
-                for f in self.findings
-            ],
+            "findings": [f.to_dict() for f in self.findings],
             "queries": [
                 {
                     "query_id": q.query_id,

@@ -1,0 +1,306 @@
+"""The engine: a claim, a date and tables in; findings out. Pure, idempotent, and free of the order things are given in.
+
+Decision: each family is one function over a `View`, which holds the claim with its codes looked up once and the union of their
+bits; a rule whose bits are not in the union costs one comparison. That is what makes thousands of claims a second possible
+in Python. Nothing here opens a file: `Tables` are handed in, and `default_tables` is a separate, visible step.
+
+References
+----------
+The sources of the rules stand in each `Rule`; ``codesuggest edits --list`` prints them.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+from codesuggest.codes import Release, Releases
+from codesuggest.edits import guidelines, tabular
+from codesuggest.edits.catalogue import SEVERITIES, Rule
+from codesuggest.edits.claim import Claim, Diagnosis, Procedure
+from codesuggest.edits.guidelines import CodeRule, GuidelineTable, read_guidelines
+from codesuggest.edits.index import CodeFacts, ReleaseIndex
+from codesuggest.errors import ConfigError, PrerequisiteError
+from codesuggest.records import Finding
+
+__all__ = ["IntegralRow", "Tables", "View", "catalogue", "check", "default_tables", "sorted_findings"]
+
+TABLES_FOLDER = Path(__file__).parent / "tables"
+_SEVERITY_RANK = {severity: rank for rank, severity in enumerate(SEVERITIES)}
+MANIFESTATION = "manifestation"
+_MANIFESTATION_EXPRESSION = "title:classified elsewhere, !B95-B97"
+
+
+@dataclass(frozen=True, slots=True)
+class IntegralRow:
+    """Symptoms that are a routine part of diseases, both as code expressions."""
+
+    symptom: str
+    disease: str
+    words: str
+    source: str
+
+
+def read_integral(path: str | Path) -> tuple[IntegralRow, ...]:
+    """Read a table of integral symptoms: TSV with the columns symptom, disease, words, source.
+
+    Raises
+    ------
+    ConfigError
+        CS413 when a column is missing.
+
+    Examples
+    --------
+    >>> read_integral(TABLES_FOLDER / "integral.tsv")[0].words
+    'shortness of breath, wheezing'
+    """
+    path = Path(path)
+    with path.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream, delimiter="\t"))
+    try:
+        return tuple(IntegralRow(r["symptom"], r["disease"], r["words"], r["source"]) for r in rows)
+    except KeyError as error:
+        msg = f"{path.name!r} has no column {error.args[0]!r}. Expected symptom, disease, words, source. Correct the head."
+        raise ConfigError("CS413", msg) from error
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Everything the edits compare a claim with, for one date range. Make it once and use it for many claims.
+
+    Parameters
+    ----------
+    release : Release
+        ICD-10-CM in force.
+    guidelines : GuidelineTable
+    integral : tuple of IntegralRow
+
+    Examples
+    --------
+    >>> tables = default_tables(dt.date(2026, 5, 4))
+    >>> tables.release.name
+    'ICD-10-CM 2026-04-01'
+    """
+
+    release: Release
+    guidelines: GuidelineTable
+    integral: tuple[IntegralRow, ...] = ()
+    _bound: dict[str, object] = field(default_factory=dict, repr=False, compare=False)
+
+    @cached_property
+    def index(self) -> ReleaseIndex:
+        """The release made ready; built at the first use."""
+        groups = {**self.guidelines.groups(), **guidelines.GROUPS, MANIFESTATION: _MANIFESTATION_EXPRESSION}
+        for row in self.integral:
+            groups[row.symptom] = row.symptom
+            groups[row.disease] = row.disease
+        return ReleaseIndex(self.release, groups)
+
+    def bound_guidelines(self, index: ReleaseIndex) -> list[tuple[CodeRule, int, int, int]]:
+        """Rows of the guidelines with the bits of their codes."""
+        return self._bound_guidelines
+
+    @cached_property
+    def _bound_guidelines(self) -> list[tuple[CodeRule, int, int, int]]:
+        bit = {"": 0, **self.index.bit}
+        return [(row, bit[row.when], bit[row.with_], bit[row.unless]) for row in self.guidelines.rows]
+
+    def bound_integral(self, index: ReleaseIndex) -> list[tuple[int, int, IntegralRow]]:
+        """Rows of integral symptoms with the bits of their codes."""
+        return self._bound_integral
+
+    @cached_property
+    def _bound_integral(self) -> list[tuple[int, int, IntegralRow]]:
+        bit = self.index.bit
+        return [(bit[row.symptom], bit[row.disease], row) for row in self.integral]
+
+    def rules(self) -> tuple[Rule, ...]:
+        """Rules these tables bring with them."""
+        return tuple(row.rule for row in self.guidelines.rows)
+
+
+class View:
+    """A claim with its codes looked up: what the families of edits read.
+
+    Attributes
+    ----------
+    diagnoses : list of (Diagnosis, CodeFacts)
+        In sequence.
+    known, unknown : list of CodeFacts
+        Those the release holds, in sequence, and those it does not.
+    principal : CodeFacts or None
+        Of the first diagnosis, None when there is none or it is not known.
+    union, first_mask : int
+        Bits of all codes, and of the first.
+    """
+
+    __slots__ = (
+        "bits",
+        "claim",
+        "diagnoses",
+        "first_mask",
+        "has_documentation",
+        "has_sides",
+        "index",
+        "information",
+        "is_inpatient",
+        "known",
+        "on",
+        "principal",
+        "procedures",
+        "tables",
+        "union",
+        "unknown",
+    )
+
+    def __init__(self, claim: Claim, on: dt.date, tables: Tables, *, information: bool) -> None:
+        self.claim, self.on, self.tables = claim, on, tables
+        self.index = index = tables.index
+        self.bits = index.bit
+        self.information = information
+        self.is_inpatient = claim.setting == "inpatient"
+        find = index.facts
+        ordered = sorted(claim.diagnoses, key=_sequence)
+        self.diagnoses: list[tuple[Diagnosis, CodeFacts]] = [(d, find(d.code)) for d in ordered]
+        self.known: list[CodeFacts] = []
+        self.unknown: list[CodeFacts] = []
+        union = sides = 0
+        documented = False
+        for diagnosis, facts in self.diagnoses:
+            if facts.i < 0:
+                self.unknown.append(facts)
+            else:
+                self.known.append(facts)
+                union |= facts.mask
+                if facts.side:
+                    sides += 1
+            if diagnosis.is_uncertain or diagnosis.documented_by != "provider":
+                documented = True
+        self.union = union
+        self.has_sides = sides > 1
+        self.has_documentation = documented
+        first = self.diagnoses[0][1] if self.diagnoses else None
+        self.principal = first if first is not None and first.i >= 0 else None
+        self.first_mask = first.mask if first is not None else 0
+        self.procedures: list[Procedure] = sorted(claim.procedures, key=_line) if claim.procedures else []
+
+
+def _sequence(diagnosis: Diagnosis) -> int:
+    return diagnosis.sequence
+
+
+def _line(procedure: Procedure) -> tuple[int, str, tuple[str, ...]]:
+    return (procedure.line, procedure.code, procedure.modifiers)
+
+
+def _order(finding: Finding) -> tuple[int, str, tuple[str, ...], str]:
+    return (_SEVERITY_RANK[finding.severity], finding.rule_id, finding.codes, finding.message)
+
+
+def sorted_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Put findings in their one order, errors first, without repeats.
+
+    Examples
+    --------
+    >>> sorted_findings([])
+    ()
+    """
+    ordered: list[Finding] = []
+    for finding in sorted(findings, key=_order):
+        if not ordered or finding != ordered[-1]:
+            ordered.append(finding)
+    return tuple(ordered)
+
+
+def check(
+    claim: Claim, *, on: dt.date | None = None, tables: Tables | None = None, information: bool = False
+) -> tuple[Finding, ...]:
+    """Find what a certified coder or a claims scrubber would raise.
+
+    Parameters
+    ----------
+    claim : Claim
+        It is not changed.
+    on : datetime.date, optional
+        Date of service that chooses the rules; the claim's own without it.
+    tables : Tables, optional
+        What to compare with; without it those that come with the library for the date (`default_tables`).
+    information : bool
+        Also report what needs no action: Excludes2, use-additional-code notes, CC and MCC.
+
+    Returns
+    -------
+    tuple of Finding
+        Errors first, in a total order; empty for a clean claim. Errors are certainly wrong; warnings are wrong unless the
+        record says otherwise; advice is worth a look.
+
+    Raises
+    ------
+    PrerequisiteError
+        CS400 when neither `on` nor the claim gives a date.
+    NoReleaseError
+        CS103 when no release is in force on the date.
+
+    Examples
+    --------
+    >>> from codesuggest.edits import claim_from_text
+    >>> findings = check(claim_from_text("I10 I50.9"), on=dt.date(2026, 5, 4))
+    >>> [(f.rule_id, f.severity, f.codes) for f in findings]
+    [('GUI-901', 'warning', ('I10', 'I50.9'))]
+    """
+    day = on if on is not None else claim.date_of_service
+    if day is None:
+        msg = "The claim has no date of service. Expected one, because it chooses every table. Give the claim a date, or on=."
+        raise PrerequisiteError("CS400", msg)
+    view = View(claim, day, default_tables(day) if tables is None else tables, information=information)
+    found: list[Finding] = []
+    add = found.append
+    if claim.diagnoses:
+        tabular.check(view, add)
+        guidelines.check(view, add)
+    return sorted_findings(found) if found else ()
+
+
+@lru_cache(maxsize=8)
+def _tables_of(release: Release) -> Tables:
+    return Tables(release, read_guidelines(TABLES_FOLDER / "guidelines.toml"), read_integral(TABLES_FOLDER / "integral.tsv"))
+
+
+_RELEASES = Releases()
+
+
+def default_tables(on: dt.date, *, releases: Releases | None = None) -> Tables:
+    """Open the tables that come with the library for a date of service.
+
+    Parameters
+    ----------
+    on : datetime.date
+    releases : Releases, optional
+        Where to look for the code release; the library's and the user's own without it.
+
+    Raises
+    ------
+    NoReleaseError
+        CS103 when no release is in force on the date.
+
+    Examples
+    --------
+    >>> default_tables(dt.date(2026, 5, 4)) is default_tables(dt.date(2026, 5, 5))
+    True
+    """
+    return _tables_of((releases or _RELEASES).on(on))
+
+
+def catalogue(tables: Tables | None = None) -> tuple[Rule, ...]:
+    """Every rule, by family and id; with `tables` also those the tables bring.
+
+    Examples
+    --------
+    >>> catalogue()[0].id
+    'TAB-01'
+    """
+    return (*tabular.RULES, *guidelines.RULES, *(tables.rules() if tables is not None else ()))

@@ -1,0 +1,531 @@
+"""Edits of the Official Guidelines: the table of code comparisons, and the rules that need more than codes.
+
+Decision: a comparison of codes ("I10 beside N18") is a row of ``tables/guidelines.toml`` with its citation and two examples, not
+a function, so that a coder can review it; what needs ages, weeks, sides or documentation is written here.
+
+References
+----------
+ICD-10-CM Official Guidelines for Coding and Reporting, CMS and CDC/NCHS; the section stands in each rule.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+import tomllib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from codesuggest.edits.catalogue import SEVERITIES, Rule
+from codesuggest.edits.index import CodeFacts
+from codesuggest.errors import ConfigError
+
+if TYPE_CHECKING:
+    from codesuggest.edits.engine import View
+    from codesuggest.records import Finding
+
+__all__ = ["CODE_RULES", "KINDS", "CodeRule", "GuidelineTable", "check", "read_guidelines"]
+
+KINDS = ("together", "needs", "order", "first", "not_first")
+_GUIDELINES = "ICD-10-CM Official Guidelines, section"
+
+
+@dataclass(frozen=True, slots=True)
+class CodeRule:
+    """A row of the table of guidelines: which codes, in which relation, and what is said.
+
+    Examples
+    --------
+    >>> table = read_guidelines(Path(__file__).parent / "tables" / "guidelines.toml")
+    >>> next(row.kind for row in table.rows if row.rule.id == "GUI-905")
+    'together'
+    """
+
+    rule: Rule
+    kind: str
+    when: str
+    with_: str
+    unless: str
+    settings: frozenset[str]
+    with_poa: str
+    first_only: bool
+    message: str
+    fires: tuple[str, ...]
+    silent: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GuidelineTable:
+    """The rows, and where they come from."""
+
+    source: str
+    rows: tuple[CodeRule, ...]
+
+    def groups(self) -> dict[str, str]:
+        """Code expressions the index must know, each its own name."""
+        return {e: e for row in self.rows for e in (row.when, row.with_, row.unless) if e}
+
+
+_KEYS = {
+    "id",
+    "kind",
+    "severity",
+    "when",
+    "with",
+    "unless",
+    "settings",
+    "with_poa",
+    "first_only",
+    "message",
+    "description",
+    "citation",
+    "resolution",
+    "first",
+    "last",
+    "fires",
+    "silent",
+}
+
+
+def read_guidelines(path: str | Path) -> GuidelineTable:
+    """Read a table of guideline rules.
+
+    Raises
+    ------
+    ConfigError
+        CS412 when the file is no TOML or a rule is not complete; the message names the rule.
+
+    Examples
+    --------
+    >>> len(read_guidelines(Path(__file__).parent / "tables" / "guidelines.toml").rows) > 60
+    True
+    """
+    path = Path(path)
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        msg = f"{path.name!r} is no table of guidelines: {error}. Expected TOML. Correct the file."
+        raise ConfigError("CS412", msg) from error
+    rows = [_row(path.name, number, row) for number, row in enumerate(data.get("rule", ()), 1)]
+    ids = [row.rule.id for row in rows]
+    twice = sorted({i for i in ids if ids.count(i) > 1})
+    if twice:
+        msg = f"{path.name!r} has the rule {twice[0]!r} twice. Expected different ids. Number one anew."
+        raise ConfigError("CS412", msg)
+    return GuidelineTable(str(data.get("source", path.name)), tuple(rows))
+
+
+def _row(name: str, number: int, row: dict[str, Any]) -> CodeRule:
+    where = f"Rule {row.get('id', number)!r} of {name!r}"
+    missing = sorted({"id", "kind", "severity", "when", "message", "description", "citation", "resolution"} - row.keys())
+    unknown = sorted(row.keys() - _KEYS)
+    if missing or unknown:
+        problem = f"has no {missing[0]!r}" if missing else f"has an unknown key {unknown[0]!r}"
+        raise ConfigError("CS412", f"{where} {problem}. Expected the keys in the head of the file. Correct the rule.")
+    if row["kind"] not in KINDS or row["severity"] not in SEVERITIES:
+        msg = f"{where} has the kind {row['kind']!r} and severity {row['severity']!r}. Expected {', '.join(KINDS)}; "
+        raise ConfigError("CS412", msg + f"{', '.join(SEVERITIES)}. Correct the rule.")
+    if row["kind"] in ("together", "needs", "order") and not row.get("with"):
+        raise ConfigError("CS412", f"{where} of kind {row['kind']!r} has no 'with'. Expected codes. Correct the rule.")
+    rule = Rule(
+        row["id"],
+        "guidelines",
+        row["severity"],
+        row["description"],
+        f"{_GUIDELINES} {row['citation']}",
+        row["resolution"],
+        _as_date(where, row.get("first")),
+        _as_date(where, row.get("last")),
+    )
+    return CodeRule(
+        rule,
+        row["kind"],
+        row["when"],
+        row.get("with", ""),
+        row.get("unless", ""),
+        frozenset(row.get("settings", ())),
+        row.get("with_poa", ""),
+        bool(row.get("first_only", False)),
+        row["message"],
+        tuple(row.get("fires", ())),
+        tuple(row.get("silent", ())),
+    )
+
+
+def _as_date(where: str, value: object) -> dt.date | None:
+    if value is None or (isinstance(value, dt.date) and not isinstance(value, dt.datetime)):
+        return value
+    raise ConfigError("CS412", f"{where} has the date {value!r}. Expected a TOML date such as 2024-10-01. Correct the rule.")
+
+
+# ------------------------------------------------------------------------------------------- what needs more than codes
+DUPLICATE = Rule(
+    "GUI-001",
+    "guidelines",
+    "error",
+    "The same diagnosis code twice on one claim.",
+    f"{_GUIDELINES} I.B.12 (reporting same diagnosis code more than once)",
+    "Leave the repeated code out.",
+)
+UNCERTAIN = Rule(
+    "GUI-002",
+    "guidelines",
+    "error",
+    "A diagnosis documented as uncertain (probable, suspected, likely …) on an outpatient claim.",
+    f"{_GUIDELINES} IV.H (uncertain diagnosis)",
+    "Code the symptoms, signs or abnormal results that led to the encounter.",
+)
+DOCUMENTED_BY = Rule(
+    "GUI-003",
+    "guidelines",
+    "warning",
+    "A diagnosis that rests on the documentation of someone other than the provider.",
+    f"{_GUIDELINES} I.B.14 (documentation by clinicians other than the patient's provider)",
+    "Ask the provider to document the condition.",
+)
+ABNORMAL = Rule(
+    "GUI-004",
+    "guidelines",
+    "warning",
+    "An abnormal finding of a laboratory, imaging or pathology report that the provider has not "
+    "interpreted, on an inpatient claim.",
+    f"{_GUIDELINES} III.B (abnormal findings)",
+    "Query the provider about the clinical significance; else leave the code out.",
+)
+SIDES = Rule(
+    "GUI-010",
+    "guidelines",
+    "warning",
+    "The right and the left side of one condition as two codes, where a bilateral code exists.",
+    f"{_GUIDELINES} I.B.13 (laterality)",
+    "Use the bilateral code.",
+)
+SIDE_UNKNOWN = Rule(
+    "GUI-011",
+    "guidelines",
+    "warning",
+    "A condition of an unspecified side beside the same condition of a stated side.",
+    f"{_GUIDELINES} I.B.13 (laterality) and I.B.18 (unspecified codes)",
+    "Leave the code of the unspecified side out.",
+)
+EPISODES = Rule(
+    "GUI-012",
+    "guidelines",
+    "warning",
+    "One injury with the seventh characters of two kinds of encounter.",
+    f"{_GUIDELINES} I.C.19.a (application of 7th characters)",
+    "Keep the seventh character of this encounter.",
+)
+INTENTS = Rule(
+    "GUI-013",
+    "guidelines",
+    "warning",
+    "One drug as poisoning, adverse effect or underdosing at once.",
+    f"{_GUIDELINES} I.C.19.e.5 (poisoning, adverse effects, underdosing)",
+    "Keep the code that agrees with how the drug was taken.",
+)
+USE_AND_MORE = Rule(
+    "GUI-014",
+    "guidelines",
+    "warning",
+    "Use, abuse and dependence of one substance as two codes.",
+    f"{_GUIDELINES} I.C.5.b.2 (psychoactive substance use, abuse and dependence)",
+    "Keep one: dependence before abuse before use.",
+)
+TRIMESTER = Rule(
+    "GUI-015",
+    "guidelines",
+    "warning",
+    "A trimester that does not agree with the weeks of gestation.",
+    f"{_GUIDELINES} I.C.15.a.3 (final character for trimester); trimesters at chapter 15",
+    "Correct the trimester or the weeks; in a long stay the trimester is that in which the complication arose.",
+)
+BMI_ADULT = Rule(
+    "GUI-016",
+    "guidelines",
+    "warning",
+    "An adult body mass index code under 20 years of age, or a pediatric one outside 2 to 19.",
+    "ICD-10-CM Tabular List, notes at Z68",
+    "Use the code for the patient's age.",
+)
+SYMPTOM = Rule(
+    "GUI-020",
+    "guidelines",
+    "warning",
+    "A sign or symptom that is a routine part of a confirmed diagnosis on the claim.",
+    f"{_GUIDELINES} I.B.5 (conditions that are an integral part of a disease process)",
+    "Leave the symptom out unless it has another cause.",
+)
+SYMPTOM_FIRST = Rule(
+    "GUI-021",
+    "guidelines",
+    "warning",
+    "A sign or symptom as principal diagnosis beside the confirmed diagnosis that explains it.",
+    f"{_GUIDELINES} II.A (symptoms, signs and ill-defined conditions)",
+    "Sequence the confirmed diagnosis first and leave the symptom out.",
+)
+RULES = (
+    DUPLICATE,
+    UNCERTAIN,
+    DOCUMENTED_BY,
+    ABNORMAL,
+    SIDES,
+    SIDE_UNKNOWN,
+    EPISODES,
+    INTENTS,
+    USE_AND_MORE,
+    TRIMESTER,
+    BMI_ADULT,
+    SYMPTOM,
+    SYMPTOM_FIRST,
+)
+CODE_RULES = RULES
+
+OTHER_CLINICIANS = "Z68, L89, L97, L98.4, R40.2, R29.7, Y90, Z55-Z65, Z28.3, W32-W34, X72-X74, X93-X95, Y22-Y24"
+ABNORMAL_FINDINGS = "R70-R94"
+GROUPS = {
+    "substance": "F10-F16, F18-F19",
+    "weeks": "Z3A.08-Z3A.42, Z3A.49",
+    "trimester": "O00-O9A",
+    "bmi_adult": "Z68.1-Z68.4",
+    "bmi_child": "Z68.5",
+    "injury": "S00-T34, T51-T79",
+    "drug": "T36-T50",
+    "symptom": "R00-R69, M25.5, M79.1, M79.6",
+    "other_clinicians": OTHER_CLINICIANS,
+    "abnormal": ABNORMAL_FINDINGS,
+}
+_TRIMESTER = re.compile(r"\b(first|second|third) trimester\b")
+
+
+def _weeks(code_text: str) -> int:
+    return int(code_text[4:6])
+
+
+def trimester_of(weeks: int) -> str:
+    """Trimester of completed weeks: first under 14, second 14 to 27, third from 28.
+
+    Examples
+    --------
+    >>> [trimester_of(w) for w in (13, 14, 27, 28)]
+    ['first', 'second', 'second', 'third']
+    """
+    return "first" if weeks < 14 else "second" if weeks < 28 else "third"
+
+
+def _sides(view: View, add: Callable[[Finding], None]) -> None:
+    by_base: dict[str, list[CodeFacts]] = {}
+    for facts in view.known:
+        if facts.side:
+            by_base.setdefault(facts.key[:3] + facts.base, []).append(facts)
+    release = view.index.release
+    for members in by_base.values():
+        sides = {f.side: f for f in members}
+        if len(sides) < 2:
+            continue
+        if "right" in sides and "left" in sides:
+            right, left = sides["right"], sides["left"]
+            both = view.index.bilateral(right)
+            if both:
+                codes = tuple(sorted((left.text, right.text)))
+                add(
+                    SIDES.finding(codes, f"{codes[0]} and {codes[1]} name both sides: {both} is bilateral.", release=release.name)
+                )
+        if "unspecified" in sides:
+            vague = sides["unspecified"]
+            stated = tuple(sorted(f.text for f in members if f.side != "unspecified"))
+            add(
+                SIDE_UNKNOWN.finding(
+                    (vague.text, *stated), f"{vague.text} names no side; {', '.join(stated)} names it.", release=release.name
+                )
+            )
+
+
+def _same_injury(view: View, add: Callable[[Finding], None]) -> None:
+    name = view.index.release.name
+    injury, drug = view.bits["injury"], view.bits["drug"]
+    stems: dict[str, CodeFacts] = {}
+    for facts in view.known:
+        key = facts.key
+        if len(key) != 7:
+            continue
+        if facts.mask & (injury | drug):
+            other = stems.setdefault(key[:6], facts)
+            if other.key[6] != key[6]:
+                codes = tuple(sorted((other.text, facts.text)))
+                message = f"{codes[0]} and {codes[1]} are one condition with the seventh characters of two kinds of encounter."
+                add(EPISODES.finding(codes, message, release=name))
+        if facts.mask & drug:
+            at = 5 if key[5] != "X" else 4
+            if key[at] in "123456":
+                stem = f"drug {key[:at]}"
+                other = stems.setdefault(stem, facts)
+                if (other.key[at] in "1234") != (key[at] in "1234") or {other.key[at], key[at]} == {"5", "6"}:
+                    codes = tuple(sorted((other.text, facts.text)))
+                    words = {"5": "an adverse effect", "6": "underdosing"}
+                    message = (
+                        f"{codes[0]} and {codes[1]} code one drug as {words.get(other.key[at], 'poisoning')} and "
+                        f"as {words.get(key[at], 'poisoning')}."
+                    )
+                    add(INTENTS.finding(codes, message, release=name))
+
+
+def _substances(view: View, add: Callable[[Finding], None]) -> None:
+    kinds: dict[str, dict[str, CodeFacts]] = {}
+    bit = view.bits["substance"]
+    for facts in view.known:
+        if facts.mask & bit and len(facts.key) > 3 and facts.key[3] in "129":
+            kinds.setdefault(facts.key[:3], {}).setdefault(facts.key[3], facts)
+    for found in kinds.values():
+        if len(found) > 1:
+            kept = next(found[k] for k in "219" if k in found)
+            codes = tuple(sorted(f.text for f in found.values()))
+            message = f"{' and '.join(codes)} name one substance in two ways; only {kept.text} is assigned."
+            add(USE_AND_MORE.finding(codes, message, release=view.index.release.name))
+
+
+def _trimesters(view: View, add: Callable[[Finding], None]) -> None:
+    weeks = sorted({f.text for f in view.known if f.mask & view.bits["weeks"]})
+    if not weeks:
+        return
+    allowed = {trimester_of(_weeks(w)) for w in weeks}
+    for facts in view.known:
+        if facts.mask & view.bits["trimester"]:
+            match = _TRIMESTER.search(facts.title)
+            if match and match[1] not in allowed:
+                add(
+                    TRIMESTER.finding(
+                        (facts.text, *weeks),
+                        f"{facts.text} says {match[1]} trimester; {', '.join(weeks)} is the {' or '.join(sorted(allowed))}.",
+                        release=view.index.release.name,
+                    )
+                )
+
+
+def _documentation(view: View, add: Callable[[Finding], None]) -> None:
+    name = view.index.release.name
+    others, abnormal = view.bits["other_clinicians"], view.bits["abnormal"]
+    for diagnosis, facts in view.diagnoses:
+        if diagnosis.is_uncertain and not view.is_inpatient:
+            message = f"{facts.text} is documented as uncertain; in outpatient care only what is confirmed is coded."
+            add(UNCERTAIN.finding((facts.text,), message, release=name))
+        who = diagnosis.documented_by
+        if who == "provider" or facts.i < 0:
+            continue
+        if who in ("laboratory", "radiology", "pathology"):
+            if view.is_inpatient:
+                message = f"{facts.text} rests on a {who} report alone; the provider has to state its significance."
+                add(ABNORMAL.finding((facts.text,), message, release=name))
+            elif who == "laboratory" and not facts.mask & abnormal:
+                message = f"{facts.text} rests on a laboratory result alone; a diagnosis is the provider's to make."
+                add(DOCUMENTED_BY.finding((facts.text,), message, release=name))
+        elif not facts.mask & others:
+            message = f"{facts.text} rests on the documentation of a {who}; I.B.14 does not list it among the exceptions."
+            add(DOCUMENTED_BY.finding((facts.text,), message, release=name))
+
+
+def _ages(view: View, add: Callable[[Finding], None]) -> None:
+    age = view.claim.age_years
+    if age is None:
+        return
+    adult, child = view.bits["bmi_adult"], view.bits["bmi_child"]
+    for facts in view.known:
+        if facts.mask & adult and age < 20:
+            message = f"{facts.text} is for patients of 20 years or older; this one is {age:g}."
+            add(BMI_ADULT.finding((facts.text,), message, release=view.index.release.name))
+        elif facts.mask & child and not 2 <= age < 20:
+            message = f"{facts.text} is for patients of 2 to 19 years; this one is {age:g}."
+            add(BMI_ADULT.finding((facts.text,), message, release=view.index.release.name))
+
+
+def _symptoms(view: View, add: Callable[[Finding], None]) -> None:
+    name = view.index.release.name
+    for symptom, disease, row in view.tables.bound_integral(view.index):
+        if not view.union & symptom or not view.union & disease:
+            continue
+        found = [f for f in view.known if f.mask & disease]
+        for facts in view.known:
+            if facts.mask & symptom and not facts.mask & disease:
+                codes = (facts.text, *dict.fromkeys(f.text for f in found))
+                message = f"{facts.text} ({row.words}) is a routine part of {', '.join(codes[1:])}."
+                rule = SYMPTOM_FIRST if facts is view.principal and view.is_inpatient else SYMPTOM
+                add(rule.finding(codes, message, release=name))
+
+
+def _compare(view: View, row: CodeRule, a: int, b: int, unless: int, add: Callable[[Finding], None]) -> None:
+    """Look at one row whose codes are on the claim."""
+    known = view.known
+    hits: list[CodeFacts]
+    others: list[CodeFacts]
+    if row.kind == "first":
+        if view.principal is None or not view.principal.mask & a or (unless and view.union & unless):
+            return
+        hits, others = [view.principal], []
+    elif row.kind == "not_first":
+        if view.first_mask & unless or view.first_mask & a:
+            return
+        hits, others = [f for f in known if f.mask & a], []
+    elif row.kind == "needs":
+        if view.union & b or (unless and view.union & unless):
+            return
+        hits, others = [f for f in known if f.mask & a], []
+    else:
+        if unless and view.union & unless:
+            return
+        hits, others = [f for f in known if f.mask & a], [f for f in known if f.mask & b]
+        if row.with_poa:
+            said = {f.text for d, f in view.diagnoses if (d.poa or "").upper() == row.with_poa}
+            others = [f for f in others if f.text in said]
+        if not others or {f.text for f in hits} | {f.text for f in others} == {hits[0].text}:
+            return
+        if row.kind == "order":
+            if row.first_only and hits[0] is not view.principal:
+                return
+            first = min(known.index(f) for f in others)
+            hits = [f for f in hits if known.index(f) < first]
+            if not hits:
+                return
+            if row.first_only:
+                hits = hits[:1]
+    names_a = tuple(dict.fromkeys(f.text for f in hits))
+    names_b = tuple(dict.fromkeys(f.text for f in others if f.text not in names_a))
+    if others and not names_b:
+        return
+    message = row.message.replace("{a}", ", ".join(names_a)).replace("{b}", ", ".join(names_b))
+    add(row.rule.finding((*names_a, *names_b), message, release=view.index.release.name))
+
+
+def check(view: View, add: Callable[[Finding], None]) -> None:
+    """Run the family on a claim."""
+    union, on, setting = view.union, view.on, view.claim.setting
+    for row, a, b, unless in view.tables.bound_guidelines(view.index):
+        if union & a and (not b or row.kind == "needs" or union & b):
+            if row.settings and setting not in row.settings:
+                continue
+            if row.rule.holds(on):
+                _compare(view, row, a, b, unless, add)
+    texts = [f.text for _, f in view.diagnoses]
+    if len(set(texts)) != len(texts):
+        for text in sorted({t for t in texts if texts.count(t) > 1}):
+            add(
+                DUPLICATE.finding(
+                    (text,), f"{text} stands {texts.count(text)} times on the claim.", release=view.index.release.name
+                )
+            )
+    bits = view.bits
+    if union & (bits["injury"] | bits["drug"]):
+        _same_injury(view, add)
+    if union & bits["substance"]:
+        _substances(view, add)
+    if union & bits["weeks"]:
+        _trimesters(view, add)
+    if union & (bits["bmi_adult"] | bits["bmi_child"]):
+        _ages(view, add)
+    if union & bits["symptom"]:
+        _symptoms(view, add)
+    if view.has_sides:
+        _sides(view, add)
+    if view.has_documentation:
+        _documentation(view, add)

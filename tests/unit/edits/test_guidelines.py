@@ -1,0 +1,134 @@
+import datetime as dt
+
+import pytest
+from examples import DAY, findings, ids, tables
+
+from codesuggest.edits import guidelines
+from codesuggest.edits.guidelines import read_guidelines, trimester_of
+from codesuggest.edits.index import places_of
+from codesuggest.errors import ConfigError
+
+REST = "\nmessage=''\ndescription=''\ncitation=''\nresolution=''"
+ROWS = tables().guidelines.rows
+
+
+def _parts(expression):
+    return [part.strip().lstrip("!") for part in expression.split(",") if part.strip()]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.rule.id)
+def test_a_row_fires_on_its_case_and_not_on_the_nearest_one(row):
+    assert row.fires
+    assert row.silent
+    for text in row.fires:
+        assert (row.rule.id, row.rule.severity) in [(f.rule_id, f.severity) for f in findings(text)], text
+    for text in row.silent:
+        found = findings(text)
+        assert row.rule.id not in [f.rule_id for f in found], text
+        assert not [f for f in found if f.severity == "error"], text
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.rule.id)
+def test_every_part_of_a_row_names_codes_of_the_release(row):
+    for part in (p for e in (row.when, row.with_, row.unless) for p in _parts(e)):
+        assert places_of(tables().release, part).any(), part
+
+
+@pytest.mark.parametrize("row", tables().integral, ids=lambda row: row.symptom)
+def test_every_integral_symptom_names_codes_and_fires(row):
+    release = tables().release
+    for part in _parts(row.symptom) + _parts(row.disease):
+        assert places_of(release, part).any(), part
+
+
+@pytest.mark.parametrize(
+    ("fires", "silent", "rule_id"),
+    [
+        ("I10 E78.5 I10", "I10 E78.5", "GUI-001"),
+        ("J18.9? setting=outpatient", "J18.9? setting=inpatient", "GUI-002"),
+        ("J18.9? setting=professional", "J18.9 setting=professional", "GUI-002"),
+        ("J18.9? setting=emergency", "J18.9 setting=emergency", "GUI-002"),
+        ("E66.9@clinician", "E66.9 Z68.35@clinician", "GUI-003"),
+        ("D64.9@laboratory", "R79.89@laboratory", "GUI-003"),
+        ("I10 R91.1@radiology setting=inpatient", "I10 R91.1@radiology setting=outpatient", "GUI-004"),
+        ("H25.11 H25.12", "H25.13", "GUI-010"),
+        ("H25.10 H25.11", "H25.11", "GUI-011"),
+        ("S72.001A S72.001D", "S72.001A S82.001A", "GUI-012"),
+        ("T45.511A T45.515A", "T45.511A T36.0X5A", "GUI-013"),
+        ("F10.10 F10.20", "F10.20 F11.10", "GUI-014"),
+        ("O99.511 J45.909 Z3A.14", "O99.511 J45.909 Z3A.13", "GUI-015"),
+        ("O99.512 J45.909 Z3A.28", "O99.512 J45.909 Z3A.27", "GUI-015"),
+        ("O99.513 J45.909 Z3A.27", "O99.513 J45.909 Z3A.28", "GUI-015"),
+        ("E66.9 Z68.35 age_years=19", "E66.9 Z68.35 age_years=20", "GUI-016"),
+        ("E66.9 Z68.54 age_years=20", "E66.9 Z68.54 age_years=19", "GUI-016"),
+        ("R63.5 Z68.54 age_years=1", "R63.5 Z68.54 age_years=2", "GUI-016"),
+        ("J18.9 R05.1", "J18.9 R07.9", "GUI-020"),
+        ("R07.9 I21.4 setting=inpatient", "R07.9 K21.9 setting=inpatient", "GUI-021"),
+    ],
+)
+def test_a_rule_of_its_own_fires_and_stays_silent(fires, silent, rule_id):
+    assert rule_id in ids(fires)
+    assert rule_id not in ids(silent)
+
+
+def test_sides_name_the_bilateral_code():
+    (found,) = [f for f in findings("H25.11 H25.12") if f.rule_id == "GUI-010"]
+    assert "H25.13" in found.message
+
+
+def test_trimester_bounds():
+    assert [trimester_of(w) for w in (0, 13, 14, 27, 28, 42)] == ["first", "first", "second", "second", "third", "third"]
+
+
+def test_the_same_codes_differ_by_setting():
+    assert ids("I26.99? setting=inpatient") == []
+    assert ids("I26.99? setting=emergency") == ["GUI-002"]
+
+
+def test_a_row_holds_between_its_dates(tmp_path):
+    row = """
+    [[rule]]
+    id = "GUI-999"
+    kind = "first"
+    severity = "warning"
+    when = "I10"
+    message = "{a}"
+    description = "."
+    citation = "I.A"
+    resolution = "."
+    first = 2025-10-01
+    last = 2026-05-04
+    """
+    file = tmp_path / "g.toml"
+    file.write_text(row)
+    import dataclasses
+
+    ours = dataclasses.replace(tables(), guidelines=read_guidelines(file), _bound={})
+    assert ids("I10", with_tables=ours) == ["GUI-999"]
+    assert ids("I10", with_tables=ours, on=dt.date(2025, 10, 1)) == ["GUI-999"]
+    assert ids("I10", with_tables=ours, on=DAY + dt.timedelta(days=1)) == []
+    assert ids("I10", with_tables=ours, on=dt.date(2025, 9, 30)) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[[rule]]\nid='x'\n", "has no"),
+        ("[[rule", "Expected TOML"),
+        (f"[[rule]]\nid='x'\nkind='first'\nseverity='error'\nwhen='I10'{REST}\nwen=''", "'wen'"),
+        (f"[[rule]]\nid='x'\nkind='firs'\nseverity='error'\nwhen='I10'{REST}", "'firs'"),
+        (f"[[rule]]\nid='x'\nkind='needs'\nseverity='error'\nwhen='I10'{REST}", "no 'with'"),
+    ],
+)
+def test_read_guidelines_refuses_what_it_does_not_understand(tmp_path, text, words):
+    file = tmp_path / "g.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match="CS412") as caught:
+        read_guidelines(file)
+    assert words in str(caught.value)
+
+
+def test_rules_have_a_citation_a_resolution_and_an_id_of_their_own():
+    rules = [*guidelines.RULES, *(row.rule for row in ROWS)]
+    assert len({r.id for r in rules}) == len(rules)
+    assert all(r.citation and r.resolution and r.description for r in rules)
