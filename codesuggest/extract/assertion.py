@@ -26,7 +26,9 @@ from codesuggest.extract.tokens import Tokens, tokenize
 __all__ = ["Cue", "CueTable", "Scope", "find_scopes"]
 
 _LONGEST_SCOPE = 80  # words a cue reaches at most, however long the sentence
-_CLOSERS = frozenset("();")
+_CLOSERS = frozenset("();,")
+# "migraine without aura, hypertension": these deny what follows up to the comma, unless a list goes on with "or"
+_SHORT_REACH = frozenset({"without", "w", "non", "not", "free", "lacking"})
 _STRENGTH = {"someone_else": 6, "hypothetical": 5, "absent": 4, "possible": 3, "historical": 2, "conditional": 1}
 
 
@@ -126,7 +128,7 @@ def find_scopes(tokens: Tokens, lowers: Sequence[str], layout: Layout, table: Cu
     found: list[tuple[int, int, Cue]] = []  # start, end, cue; several cues may share a place
     busy = 0
     for i, cues in enumerate(map(by_first.get, lowers)):
-        if cues is None or i < busy or heading[i] == 2:
+        if cues is None or heading[i] == 2:
             continue
         best = 0
         for cue in cues:
@@ -140,8 +142,9 @@ def find_scopes(tokens: Tokens, lowers: Sequence[str], layout: Layout, table: Cu
                 and sentence[i + length - 1] == sentence[i]
             ):
                 best = length
-                found.append((i, i + length, cue))
-        busy = i + best
+                if i + length > busy:  # a cue inside a longer one ("ruled out" in "not ruled out") says nothing
+                    found.append((i, i + length, cue))
+        busy = max(busy, i + best)
     closers = [j for j, w in enumerate(tokens.words) if w in _CLOSERS]
     scopes: list[Scope] = []
     edges = layout.sentence.searchsorted(np.arange(sentence[-1] + 2) if n else np.zeros(1, np.int32)).tolist()
@@ -162,8 +165,9 @@ def find_scopes(tokens: Tokens, lowers: Sequence[str], layout: Layout, table: Cu
                 j += 1
             # a closing bracket or a semicolon ends what a cue before it reaches
             at = bisect_left(closers, end)
+            stops = ");," if cue.words[0] in _SHORT_REACH and not _is_list(lowers, end, high) else ");"
             while at < len(closers) and closers[at] < high:
-                if tokens.words[closers[at]] in ");":
+                if tokens.words[closers[at]] in stops:
                     high = closers[at]
                     break
                 at += 1
@@ -189,6 +193,12 @@ def find_scopes(tokens: Tokens, lowers: Sequence[str], layout: Layout, table: Cu
         if high > low:
             scopes.append(Scope(cue.assertion, low, high, start, end))
     return scopes
+
+
+def _is_list(lowers: Sequence[str], start: int, end: int) -> bool:
+    """Whether a list joined by "or" follows: "without fever, chills or rash"."""
+    window = lowers[start : min(end, start + 14)]
+    return "," in window and ("or" in window or "nor" in window)
 
 
 def _closes(cue: Cue, other: Cue) -> bool:

@@ -77,19 +77,19 @@ def find_sections(text: str) -> list[RawSection]:
         if name is None and (separator == ":" or not separator) and (heading.isupper() or not separator or len(key.split()) > 1):
             guess = _guess(key)
             if guess is not None and (heading.isupper() or heading.istitle()) and _alone_or_colon(text, m, heading, separator):
-                found.append((m.start(1), m.end(), "~" + guess if not heading.isupper() else guess))
+                found.append((m.start(), m.end(), "~" + guess if not heading.isupper() else guess))
                 continue
         if name is None:
             if separator == ":" or not separator:
                 letters = heading.replace(" ", "")
                 if letters.isupper() and len(letters) > 4 and len(heading.split()) <= 6 and key not in SYSTEMS:
-                    found.append((m.start(1), m.end(), "?" + key))
+                    found.append((m.start(), m.end(), "?" + key))
             continue
         if separator and separator != ":" and not heading.isupper():
             continue  # "Plan - follow up": only capitals carry a dash
         if not separator and not _alone(text, m.start(), m.end(), heading):
             continue
-        found.append((m.start(1), m.end(), name))
+        found.append((m.start(), m.end(), name))
     for m in _INLINE.finditer(text):
         name = HEADINGS.get(_key(m.group(1)))
         if name is not None:

@@ -190,7 +190,9 @@ def segment(tokens: Tokens, sections: list[RawSection]) -> Layout:
                     glued = i > 1 and ends[i - 2] == starts[i - 1]
                     low = prior.lower()
                     initial = len(prior) == 1 and prior.isalpha() and (i > 2 and words[i - 3] == ".")
-                    if low in _NO_STOP and glued:
+                    if prior.isdigit() and glued and (i == 2 or "\n" in text[ends[i - 3] : starts[i - 2]]):
+                        new_sentence = False  # the number of a list item
+                    elif low in _NO_STOP and glued:
                         new_sentence = False
                     elif initial:
                         new_sentence = word[0].isupper() and len(word) > 1

@@ -25,6 +25,7 @@ _DRUG = KINDS.index("drug")
 _MAX_STEP = 8  # how many lexicon words ahead a pair may reach
 _LINKS = frozenset("of in at to on involving affecting around over within from throughout across".split())
 _SIDED = frozenset("left right bilateral l r lt rt both".split())
+_OPPOSITES = ("hypo", "hyper", "brady", "tachy", "intra", "inter", "endo", "peri", "para", "ante", "anti", "macro", "micro", "poly", "oligo")
 _BREAKERS = frozenset("and or with without who patient that which but for is was".split())
 _CACHE_LIMIT = 200_000
 
@@ -199,7 +200,7 @@ class TermMatcher:
             return None
         hit = hits.pop()
         # prefixes turn a word into its opposite ("hypo", "hyper"): never repair inside them
-        if form[:4] != hit[:4]:
+        if form[:2] != hit[:2] or any(form.startswith(a) != hit.startswith(a) for a in _OPPOSITES):
             return None
         return self.lexicon.word_id[hit]
 
@@ -322,7 +323,7 @@ class TermMatcher:
                         seen.add((term, found.tokens))
                         if term not in contexts or self._allowed(term, found.tokens, scene):
                             raw.append(found)
-        return self._resolve(raw)
+        return self._resolve(raw, lowers)
 
     def _verify(
         self,
@@ -399,7 +400,7 @@ class TermMatcher:
                 return False
         return not conditions or self._holds(conditions, places[0], places[-1], scene)
 
-    def _resolve(self, raw: list[Match]) -> list[Match]:
+    def _resolve(self, raw: list[Match], lowers: list[str]) -> list[Match]:
         """Keep the longest match of overlapping ones; official wordings yield to reviewed ones of the same words."""
         if not raw:
             return []
@@ -422,7 +423,8 @@ class TermMatcher:
             if len(places) > 1 and places[-1] - places[0] + 1 > len(places):
                 # "diet-controlled gestational diabetes" is no "diet-controlled diabetes"
                 inner = [t for t in range(places[0] + 1, places[-1]) if t not in span]
-                if any(not span.isdisjoint(other) and other - span for t in inner for other in by_token.get(t, ())):
+                if not any(lowers[t] in (",", "and", "or", "/") for t in inner) and any(not span.isdisjoint(other) and other - span for t in inner for other in by_token.get(t, ())
+                ):
                     continue
             rivals = taken.get(places[0], ())
             if any(span < other for other in rivals):

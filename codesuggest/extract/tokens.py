@@ -68,6 +68,74 @@ _IRREGULAR = {
     "inflamed": "inflammation",
     "obese": "obesity",
     "aids": "aids",
+    # adjectives of parts of the body stand for the part: "renal stone", "kidney stone"
+    **{
+        adjective: part
+        for part, adjectives in {
+            "kidney": "renal",
+            "liver": "hepatic",
+            "heart": "cardiac",
+            "lung": "pulmonary",
+            "stomach": "gastric",
+            "brain": "cerebral",
+            "skin": "cutaneous",
+            "eye": "ocular",
+            "tooth": "dental",
+            "sacrum": "sacral",
+            "coccyx": "coccygeal",
+            "vertebra": "vertebral",
+            "femur": "femoral",
+            "tibia": "tibial",
+            "fibula": "fibular",
+            "humerus": "humeral",
+            "ulna": "ulnar",
+            "radius": "radial",
+            "patella": "patellar",
+            "clavicle": "clavicular",
+            "sternum": "sternal",
+            "scapula": "scapular",
+            "pelvis": "pelvic",
+            "abdomen": "abdominal",
+            "rectum": "rectal",
+            "colon": "colonic",
+            "esophagus": "esophageal",
+            "larynx": "laryngeal",
+            "pharynx": "pharyngeal",
+            "tonsil": "tonsillar",
+            "spleen": "splenic",
+            "pancreas": "pancreatic",
+            "ovary": "ovarian",
+            "uterus": "uterine",
+            "vagina": "vaginal",
+            "testicle": "testicular testis testes",
+            "prostate": "prostatic",
+            "urethra": "urethral",
+            "ureter": "ureteral ureteric",
+            "bronchus": "bronchial",
+            "trachea": "tracheal",
+            "meniscus": "meniscal",
+            "ligament": "ligamentous",
+            "artery": "arterial",
+            "vein": "venous",
+            "nose": "nasal",
+            "face": "facial",
+            "mouth": "oral",
+            "cornea": "corneal",
+            "retina": "retinal",
+            "duodenum": "duodenal",
+            "appendix": "appendiceal",
+            "node": "nodal",
+            "bone": "osseous bony",
+            "muscle": "muscular",
+            "aorta": "aortic",
+            "scrotum": "scrotal",
+            "penis": "penile",
+            "vulva": "vulvar",
+            "calcaneus": "calcaneal",
+            "metatarsal": "metatarsus",
+        }.items()
+        for adjective in adjectives.split()
+    },
     "grey": "gray",
     "centre": "center",
     "fibre": "fiber",
@@ -121,7 +189,7 @@ def normal_form(word: str) -> str:
             w = w[:-3] + "y"
         elif _SES.search(w) and len(w) > 6:
             w = w[:-2] + "is"
-        elif w.endswith(("sses", "xes", "zes", "ches", "shes")) or (w.endswith("ses") and len(w) > 6):
+        elif w.endswith(("sses", "xes", "zes", "ches", "shes")) or (w.endswith("uses") and not w.endswith("auses") and len(w) > 5):
             w = w[:-2]
         else:
             w = w[:-1]

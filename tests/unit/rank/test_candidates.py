@@ -1,0 +1,119 @@
+"""From mentions to billable codes. Expected codes by the Official Guidelines and the Tabular List, April 2026."""
+
+import pytest
+
+from codesuggest import Note, load
+
+_CACHE: list = []
+
+
+def suggest(text: str, **facts):
+    if not _CACHE:
+        _CACHE.append(load())
+    return _CACHE[0].suggest(Note("n", text, **facts))
+
+
+def codes(text: str, **facts) -> list[str]:
+    return [s.code for s in suggest(text, **facts).suggestions]
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        # laterality beside the word, in the sentence, elsewhere in the note (guideline I.B.13)
+        ("Assessment: right knee pain.", "M25.561"),
+        ("Assessment: pain in the left shoulder.", "M25.512"),
+        ("CC: right knee pain\n\nAssessment:\nKnee osteoarthritis.", "M17.11"),
+        ("Assessment: cerumen impaction, both ears.", "H61.23"),
+        # acuity and type (I.B.8)
+        ("Assessment: acute on chronic systolic heart failure.", "I50.23"),
+        ("Assessment: chronic diastolic heart failure.", "I50.32"),
+        ("Assessment: mild persistent asthma with exacerbation.", "J45.31"),
+        ("Assessment: MDD, recurrent, severe.", "F33.2"),
+        # stage
+        ("Assessment: CKD stage 3b.", "N18.32"),
+        ("Assessment: stage 3 pressure ulcer of the sacrum.", "L89.153"),
+        # combination codes and the "with" convention (I.A.15, I.B.9, I.C.9.a)
+        ("Assessment: 1. Type 2 diabetes 2. CKD stage 3a", "E11.22"),
+        ("Assessment: 1. Hypertension 2. Heart failure", "I11.0"),
+        ("Assessment: 1. Hypertension 2. CKD stage 4", "I12.9"),
+        ("Assessment: 1. Hypertension 2. CKD stage 4 3. Heart failure", "I13.0"),
+        ("Assessment: 1. Type 1 diabetes 2. Diabetic retinopathy", "E10.319"),
+        # seventh character (I.C.19.a)
+        ("Assessment: left ankle sprain.", "S93.402A"),
+        # history
+        ("PMH: history of breast cancer.", "Z85.3"),
+        ("Assessment: history of DVT.", "Z86.718"),
+        # measures beside their diagnosis (I.B.14)
+        ("Age 50. BMI 41.2.\nAssessment: morbid obesity.", "Z68.41"),
+    ],
+)
+def test_specific_code_is_a_candidate(text: str, code: str) -> None:
+    assert code in codes(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("Assessment: 1. Hypertension 2. Heart failure", "I10"),
+        ("Assessment: 1. Type 2 diabetes 2. CKD stage 3a", "E11.9"),
+        ("Assessment: acute on chronic systolic heart failure. Heart failure stable.", "I50.9"),
+        ("BMI 41.2. Assessment: gout.", "Z68.41"),
+        ("Assessment: 1. Type 1 diabetes 2. Diabetic retinopathy", "E11.319"),
+    ],
+)
+def test_replaced_code_is_no_candidate(text: str, code: str) -> None:
+    assert code not in codes(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Assessment: No pneumonia.",
+        "Family history: pneumonia.",
+        "Instructions: return if you develop pneumonia.",
+        "Pneumonia was ruled out.",
+    ],
+)
+def test_code_without_standing_mention_is_never_selected(text: str) -> None:
+    result = suggest(text)
+    assert not [s.code for s in result.selected if s.code.startswith("J1")]
+
+
+def test_suppressed_code_says_why_and_by_which_cue() -> None:
+    text = "Assessment: No evidence of pneumonia."
+    item = next(s for s in suggest(text).suppressed if s.code == "J18.9")
+    assert item.reason == "absent"
+    assert item.cue is not None
+    assert text[item.cue.start : item.cue.end] == "No evidence of"
+
+
+def test_integral_symptom_steps_back() -> None:
+    result = suggest("HPI: cough and fever for three days.\nAssessment: Pneumonia.", kind="visit note")
+    assert not {"R05.9", "R50.9"} & {s.code for s in result.selected}
+    assert any(s.code == "R05.9" and s.reason == "integral" for s in result.suppressed)
+
+
+def test_unspecified_code_names_the_missing_word() -> None:
+    result = suggest("Assessment: Ankle sprain.")
+    s = next(s for s in result.suggestions if s.code.startswith("S93.4"))
+    more = [a for a in s.alternatives if a.relation == "more specific"]
+    assert more
+    assert all(a.missing for a in more)
+
+
+def test_order_is_total_and_evidence_is_exact() -> None:
+    text = "HPI: 60M with COPD, T2DM, HTN.\nAssessment and Plan:\n1. COPD exacerbation: prednisone.\n2. HTN: stable.\n"
+    result = suggest(text)
+    keys = [(-s.probability, s.code) for s in result.suggestions]
+    assert keys == sorted(keys)
+    assert len({s.code for s in result.suggestions}) == len(keys)
+    for s in result.suggestions:
+        assert s.evidence
+        for e in s.evidence:
+            assert text[e.span.start : e.span.end] == e.excerpt
+
+
+def test_contributions_sum_to_the_score() -> None:
+    for s in suggest("Assessment: 1. Gout of the left foot 2. Asthma").suggestions:
+        assert sum(s.contributions.values()) == pytest.approx(s.score)
