@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils import Tags
+from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from codesuggest.rank.features import FEATURE_NAMES
@@ -39,6 +40,8 @@ class CodeRanker(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     out_of_fold_ : array of shape (n_samples,)
         Calibrated probability of each training row by a model that did not see its note.
     classes_ : array of shape (2,)
+    n_iter_ : int
+        Iterations of the last fit.
 
     References
     ----------
@@ -57,6 +60,12 @@ class CodeRanker(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.C = C
         self.n_folds = n_folds
         self.max_iter = max_iter
+
+    def __sklearn_tags__(self) -> Tags:
+        """Say that there are two classes, no more."""
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags
 
     def fit(
         self,
@@ -80,13 +89,17 @@ class CodeRanker(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         -------
         self
         """
-        X, y = validate_data(self, X, y)
-        check_classification_targets(y)
+        table, y = validate_data(self, X, y)
+        y_type = type_of_target(y, input_name="y", raise_unknown=True)
+        if y_type != "binary":
+            raise ValueError(
+                f"Only binary classification is supported. The type of the target is {y_type}. "
+                "Expected confirmed and not confirmed codes."
+            )
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) != 2:
             raise ValueError(
-                f"CodeRanker is a binary classifier: y has {len(self.classes_)} class{'es' if len(self.classes_) != 1 else ''}. "
-                "Expected confirmed and not confirmed codes."
+                f"CodeRanker needs two classes: y has {len(self.classes_)} class. Expected confirmed and not confirmed codes."
             )
         weight = None if sample_weight is None else np.asarray(sample_weight, np.float64)
         group = np.arange(len(codes)) if groups is None else np.asarray(groups)
@@ -94,11 +107,11 @@ class CodeRanker(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         logits = np.zeros(len(codes))
         n_folds = min(self.n_folds, len(np.unique(group)), int(np.bincount(codes).min()))
         if n_folds >= 2:
-            for train, test in GroupKFold(n_folds).split(X, codes, group):
+            for train, test in GroupKFold(n_folds).split(table, codes, group):
                 if len(np.unique(codes[train])) < 2:
                     continue
-                model.fit(X[train], codes[train], None if weight is None else weight[train])
-                logits[test] = model.decision_function(X[test])
+                model.fit(table[train], codes[train], None if weight is None else weight[train])
+                logits[test] = model.decision_function(table[test])
             platt = LogisticRegression(C=1e6, max_iter=self.max_iter).fit(logits[:, None], codes, weight)
             slope, offset = float(platt.coef_[0, 0]), float(platt.intercept_[0])
             # A slope that is not positive would turn the order round; then there is nothing to calibrate with.
@@ -106,9 +119,10 @@ class CodeRanker(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         else:
             self.slope_, self.offset_ = 1.0, 0.0
         self.out_of_fold_ = sigmoid(self.slope_ * logits + self.offset_)
-        model.fit(X, codes, weight)
+        model.fit(table, codes, weight)
         self.coef_ = model.coef_[0].copy()
         self.intercept_ = float(model.intercept_[0])
+        self.n_iter_ = int(model.n_iter_[0])
         return self
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -119,7 +133,8 @@ class CodeRanker(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Return calibrated probabilities, shape (n_samples, 2)."""
-        p = sigmoid(self.slope_ * self.decision_function(X) + self.offset_) if hasattr(self, "slope_") else self.decision_function(X)
+        check_is_fitted(self)
+        p = sigmoid(self.slope_ * self.decision_function(X) + self.offset_)
         return np.column_stack([1 - p, p])
 
     def predict(self, X: ArrayLike) -> NDArray[np.generic]:
