@@ -90,6 +90,7 @@ class FindingObject(_Object):
     citation: str
     release: str
     evidence: list[EvidenceObject]
+    resolution: Annotated[str, Field(description="What would settle it; may be empty.")]
 
 
 class QueryObject(_Object):
