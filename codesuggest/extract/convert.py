@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -98,6 +99,24 @@ _UNITS = frozenset(
 )
 
 
+_DECIDED = frozenset({"assessment", "assessment_plan", "discharge_diagnosis", "hospital_course", "imaging", "labs", "medications"})
+_YEAR = re.compile(r"(?:19[3-9]\d|20[0-4]\d)$")
+
+
+def _year_after(tokens: Tokens, last: int, year: int | None) -> int:
+    """Return the token of a past year just after a mention ("MI 2019", "TIA in 2021"), 0 when there is none."""
+    for t in range(last + 1, min(last + 4, len(tokens))):
+        word = tokens.words[t]
+        if _YEAR.match(word):
+            return t if year is None or int(word) < year else 0
+        if word not in ("in", "(", ",", "of", "back") and not word.isalpha():
+            return 0
+        if word.lower() not in ("in", "of", "back", "(", ",", "january", "february", "march", "april", "may", "june", "july", "august",
+                                "september", "october", "november", "december", "early", "late", "spring", "summer", "fall", "winter"):
+            return 0
+    return 0
+
+
 def _is_duration(lowers: Sequence[str], cue_start: int) -> bool:
     """Whether the words before "history of" say for how long, so that the condition is current."""
     before = lowers[max(0, cue_start - 4) : cue_start]
@@ -116,6 +135,7 @@ def to_extraction(
     matcher: TermMatcher,
     release: Release,
     measures: Sequence[Measure] = (),
+    year: int | None = None,
 ) -> Extraction:
     """Build the plain values of one note.
 
@@ -149,9 +169,14 @@ def to_extraction(
         assertion, scope = _assess(match, kind, by_sentence.get(int(sentence[first]), ()), section, tokens, numbers.lowers)
         cue: tuple[Span, ...] = ()
         words = ""
+        if assertion == "present" and kind in ("diagnosis", "procedure") and section not in _DECIDED:
+            dated = _year_after(tokens, last, year)
+            if dated:
+                assertion, scope = "historical", Scope("historical", first, last + 1, dated, dated + 1)
+                words = "years ago"
         if scope is not None:
             cue = (Span(starts[scope.cue_start], ends[scope.cue_end - 1]),)
-            words = " ".join(numbers.lowers[scope.cue_start : scope.cue_end])
+            words = words or " ".join(numbers.lowers[scope.cue_start : scope.cue_end])
         code = release.text(code_index)
         mentions.append(
             Mention(

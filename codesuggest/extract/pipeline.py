@@ -51,7 +51,7 @@ class Extractor:
 
     def __init__(self, lexicon: Lexicon, release: Release, cues: CueTable | None = None) -> None:
         self.release = release
-        self.matcher = TermMatcher(lexicon)
+        self.matcher = TermMatcher(lexicon, range(release.index("B95"), release.subtree_range(release.index("B97"))[1]))
         self.cues = cues or CueTable.default()
 
     def extract(self, note: Note) -> Extraction:
@@ -72,8 +72,9 @@ class Extractor:
         numbers = self.matcher.numbers(tokens, layout, sections, facts)
         matches = self.matcher.match(tokens, numbers, layout, sections, facts)
         scopes = find_scopes(tokens, numbers.lowers, layout, self.cues)
+        year = note.date_of_service.year if note.date_of_service else None
         measures = list(find_measures(note.text, note.age_years))
-        return to_extraction(tokens, numbers, layout, sections, matches, scopes, self.matcher, self.release, measures)
+        return to_extraction(tokens, numbers, layout, sections, matches, scopes, self.matcher, self.release, measures, year)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

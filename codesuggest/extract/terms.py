@@ -122,10 +122,13 @@ class TermMatcher:
     Parameters
     ----------
     lexicon : Lexicon
+    organisms : range
+        Codes (as indexes) of organisms as the cause of disease: "E. coli pyelonephritis" names the organism as well.
     """
 
-    def __init__(self, lexicon: Lexicon) -> None:
+    def __init__(self, lexicon: Lexicon, organisms: range = range(0)) -> None:
         self.lexicon = lexicon
+        self.organisms = organisms
         self._ids: dict[str, int] = {w: -2 for w in FREE_WORDS}
         self._repaired_words: set[str] = set()
         self._deletes: dict[str, int] | None = None
@@ -323,7 +326,7 @@ class TermMatcher:
                         seen.add((term, found.tokens))
                         if term not in contexts or self._allowed(term, found.tokens, scene):
                             raw.append(found)
-        return self._resolve(raw, lowers)
+        return self._resolve(raw)
 
     def _verify(
         self,
@@ -364,8 +367,13 @@ class TermMatcher:
         quality = 1.0 - 0.08 * gaps
         between = [t for t in range(first + 1, last) if t not in where.values()]
         marks = [lowers[t] for t in between if not lowers[t][0].isalnum()]
-        if any(mark in (".", "?", "!", ";", ":") for mark in marks):
+        if any(mark in ("?", "!", ";", ":") for mark in marks):
             return None
+        if "." in marks:
+            # "E. coli": the stop of an abbreviated first word
+            if any(lowers[t] == "." and len(lowers[t - 1]) > 1 for t in between):
+                return None
+            marks = [mark for mark in marks if mark != "."]
         linked = any(lowers[t] in _LINKS for t in between)
         if not in_order:
             inverted = len(marks) == 1 and marks[0] in (",", "-", "–", "(") and gaps == 0
@@ -400,7 +408,7 @@ class TermMatcher:
                 return False
         return not conditions or self._holds(conditions, places[0], places[-1], scene)
 
-    def _resolve(self, raw: list[Match], lowers: list[str]) -> list[Match]:
+    def _resolve(self, raw: list[Match]) -> list[Match]:
         """Keep the longest match of overlapping ones; official wordings yield to reviewed ones of the same words."""
         if not raw:
             return []
@@ -412,29 +420,20 @@ class TermMatcher:
         taken: dict[int, list[frozenset[int]]] = {}
         kept: list[Match] = []
         order = sorted(by_place, key=lambda t: (-len(t), -max(m.quality for m in by_place[t]), t[-1] - t[0], t))
-        tight = [frozenset(t) for t in by_place if len(t) > 1 and t[-1] - t[0] + 1 == len(t)]
-        by_token: dict[int, list[frozenset[int]]] = {}
-        for other in tight:
-            for t in other:
-                by_token.setdefault(t, []).append(other)
         for places in order:
             group = by_place[places]
             span = frozenset(places)
-            if len(places) > 1 and places[-1] - places[0] + 1 > len(places):
-                # "diet-controlled gestational diabetes" is no "diet-controlled diabetes"
-                inner = [t for t in range(places[0] + 1, places[-1]) if t not in span]
-                if not any(lowers[t] in (",", "and", "or", "/") for t in inner) and any(not span.isdisjoint(other) and other - span for t in inner for other in by_token.get(t, ())
-                ):
-                    continue
             rivals = taken.get(places[0], ())
             if any(span < other for other in rivals):
-                continue
-            if len(places) > 1 and any(
+                group = [m for m in group if term(m.term)[1] in self.organisms]
+                if not group:
+                    continue
+            if len(places) > 1 and places[-1] - places[0] + 1 > len(places) and any(
                 len(other) >= len(span) and min(other) <= places[0] and places[-1] <= max(other) and other != span
                 for t in places
                 for other in taken.get(t, ())
             ):
-                continue  # stands inside a longer term and shares a word with it
+                continue  # with gaps, inside a longer term that shares a word with it
             best_words = max(m.n_words for m in group)
             group = [m for m in group if m.n_words == best_words or m.n_words == len(places)]
             reviewed = [m for m in group if not term(m.term)[4]]

@@ -25,6 +25,9 @@ __all__ = ["Candidate", "CandidateFinder", "LeftOut", "infer_setting"]
 
 _NOT_PRESENT = frozenset({"absent", "hypothetical", "conditional", "someone_else"})
 _ALWAYS_STANDING = frozenset({"status", "encounter", "social", "history", "family", "procedure", "external"})
+_SEVERAL = frozenset({"ribs", "fractures", "several", "joints", "sites"})
+_STAGES = {"mild": "1", "moderate": "2", "severe": "3", "indeterminate": "4"}
+_EYES = {"right": "1", "left": "2", "bilateral": "3"}
 _FOLLOW_UP = (
     "follow-up", "followup", "postop", "postoperative", "healing", "healed", "recheck", "aftercare", "removal", "subsequent",
 )  # fmt: skip
@@ -434,6 +437,7 @@ class _Surroundings:
                 self.side_at.append((i, side))
         self._blocks: dict[int, dict[int, float]] = {}
         self.multiple = table.word_id.get("multiple", -1)
+        self.unilateral = table.word_id.get("unilateral", -1)
 
     @staticmethod
     def _is_side_letter(extraction: Extraction, i: int) -> bool:
@@ -484,8 +488,6 @@ class _Surroundings:
                 context[self.ids[t]] = 0.0
             for alias in self.aliases.get(t, ()):
                 context[alias] = 0.0
-        if self.multiple >= 0 and "ribs" in self.lowers[max(a, first - 3) : min(b, last + 4)]:
-            context[self.multiple] = 0.9
         for w in self.sides:
             context.pop(w, None)
         side = self._side(first, last, a, b, c, d, tokens, sites) if self.side_at and not relevant.isdisjoint(self.sides) else None
@@ -493,6 +495,10 @@ class _Surroundings:
             for w, name in self.sides.items():
                 if name == side:
                     context[w] = 1.0
+        if side in ("left", "right") and self.unilateral >= 0:
+            context.setdefault(self.unilateral, 0.9)
+        if self.multiple >= 0 and _SEVERAL.intersection( self.lowers[max(a, first - 3) : min(b, last + 4)]):
+            context[self.multiple] = 0.9
         self.table.widen(context)
         return {w: v for w, v in context.items() if w in relevant}
 
@@ -538,6 +544,13 @@ class _Surroundings:
         block = set(self.lowers[c : min(d, c + 300)])
         near = set(self.lowers[a:b])
         if "D" not in allowed:
+            if allowed == "01":  # gout: without, with tophus
+                return "1" if any(w.startswith("toph") for w in block) else "0"
+            if "4" in allowed and "0" in allowed:  # glaucoma: stage
+                return next((_STAGES[w] for w in self.lowers[a:b] if w in _STAGES), "")
+            if "9" in allowed and "3" in allowed:  # retinopathy and the like: eye
+                tokens = self.extraction.token_spans[index]
+                return _EYES.get(self._side(tokens[0], tokens[-1], a, b, c, d, tokens, self.table.sites) or "", "")
             return ""
         wanted = ""
         if {"sequela", "sequelae"} & near:

@@ -239,7 +239,7 @@ def with_seventh(stem: str, allowed: str, release: Release, wanted: str) -> str:
     """
     if not allowed:
         return stem
-    for character in (*wanted, "A", "0", *sorted(allowed)):
+    for character in (*wanted, "A", "0", "9", *sorted(allowed)):
         if character in allowed:
             body = stem.replace(".", "")
             full = body + "X" * (6 - len(body)) + character
