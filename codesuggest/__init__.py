@@ -8,7 +8,7 @@
 
 __version__ = "0.1.0"
 
-from codesuggest.errors import (  # noqa: E402 - the version stands first: modules below read it
+from codesuggest.errors import (
     BundleError,
     CodesuggestError,
     InvalidCodeError,
@@ -16,7 +16,7 @@ from codesuggest.errors import (  # noqa: E402 - the version stands first: modul
     NoReleaseError,
     UnknownCodeError,
 )
-from codesuggest.records import (  # noqa: E402
+from codesuggest.records import (
     Decision,
     Evidence,
     Failure,
@@ -30,7 +30,7 @@ from codesuggest.records import (  # noqa: E402
     Suggestion,
     Suppressed,
 )
-from codesuggest.suggester import Suggester, load  # noqa: E402
+from codesuggest.suggester import Suggester, load
 
 __all__ = [
     "BundleError",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from codesuggest import __version__
 from codesuggest.codes import Release, Releases
-from codesuggest.errors import CodesuggestError, InvalidNoteError, NoReleaseError
+from codesuggest.errors import CodesuggestError, InvalidNoteError
 from codesuggest.extract.convert import Extraction
 from codesuggest.extract.pipeline import Extractor
 from codesuggest.model import Model
@@ -123,7 +124,8 @@ class Suggester:
         self.extractor = Extractor(model.lexicon, model.release)
         self.finder = CandidateFinder(model.release, model.specificity, Rules.default())
         self.threshold = model.weights.threshold
-        self._release_on: dict[object, Release] = {}
+        self._release_on: dict[dt.date, Release] = {}
+        self._last_effective: dt.date | None = None
 
     # -- one note ----------------------------------------------------------------------------------------------------
 
@@ -179,22 +181,17 @@ class Suggester:
             return self.model.release
         found = self._release_on.get(date)
         if found is None:
-            try:
-                found = self.releases.on(date, self.model.release.system)
-            except NoReleaseError:
-                raise
+            found = self.releases.on(date, self.model.release.system)
             if len(self._release_on) < 4096:
                 self._release_on[date] = found
         return found
 
-    def _newest(self) -> object:
-        newest = self._release_on.get("newest")
-        if newest is None:
-            infos = [i for i in self.releases.list() if i.system == self.model.release.system]
-            last = infos[-1]
-            newest = last.effective if last.expires is None else None
-            self._release_on["newest"] = newest  # type: ignore[assignment]
-        return newest
+    def _newest(self) -> dt.date:
+        """Return the date from which the newest release is in force; the last date there is when it expires."""
+        if self._last_effective is None:
+            last = [i for i in self.releases.list() if i.system == self.model.release.system][-1]
+            self._last_effective = last.effective if last.expires is None else dt.date.max
+        return self._last_effective
 
     def _rank(
         self, note: Note, extraction: Extraction, candidates: list[Candidate], release: Release
@@ -211,9 +208,7 @@ class Suggester:
         suppressed: list[Suppressed] = []
         for i in order:
             candidate = candidates[i]
-            if release is not self.model.release and (
-                candidate.code not in release or not release.is_billable(candidate.code)
-            ):
+            if release is not self.model.release and (candidate.code not in release or not release.is_billable(candidate.code)):
                 suppressed.append(
                     Suppressed(
                         candidate.code,
@@ -262,9 +257,7 @@ class Suggester:
             )
         return suggestions, suppressed
 
-    def _evidence(
-        self, note: Note, extraction: Extraction, mentions: Iterable[int], role: str
-    ) -> tuple[Evidence, ...]:
+    def _evidence(self, note: Note, extraction: Extraction, mentions: Iterable[int], role: str) -> tuple[Evidence, ...]:
         """Return the words of the mentions, the most telling first, each place once."""
         found: dict[Span, tuple[tuple[int, int, int, int], Evidence]] = {}
         for index in mentions:
@@ -339,9 +332,7 @@ class Suggester:
         allowed = self.model.specificity.seventh(stem)
         return with_seventh(self.model.release.text(stem), allowed, self.model.release, like[-1] if len(like) == 8 else "")
 
-    def _suppressed(
-        self, note: Note, extraction: Extraction, left_out: list[LeftOut], release: Release
-    ) -> list[Suppressed]:
+    def _suppressed(self, note: Note, extraction: Extraction, left_out: list[LeftOut], release: Release) -> list[Suppressed]:
         found = []
         for item in left_out:
             if item.code not in release:

@@ -218,10 +218,6 @@ def decide(scopes: Sequence[Scope], first: int, last: int) -> tuple[str, Scope |
     """Choose the assertion of a mention that covers the tokens from `first` to `last` inclusive."""
     best: Scope | None = None
     for scope in scopes:
-        if (
-            scope.start <= first
-            and last < scope.end
-            and (best is None or _STRENGTH[scope.assertion] > _STRENGTH[best.assertion])
-        ):
+        if scope.start <= first and last < scope.end and (best is None or _STRENGTH[scope.assertion] > _STRENGTH[best.assertion]):
             best = scope
     return (best.assertion, best) if best else ("present", None)

@@ -99,7 +99,9 @@ _UNITS = frozenset(
 )
 
 
-_DECIDED = frozenset({"assessment", "assessment_plan", "discharge_diagnosis", "hospital_course", "imaging", "labs", "medications"})
+_DECIDED = frozenset(
+    {"assessment", "assessment_plan", "discharge_diagnosis", "hospital_course", "imaging", "labs", "medications"}
+)
 _YEAR = re.compile(r"(?:19[3-9]\d|20[0-4]\d)$")
 
 
@@ -111,8 +113,31 @@ def _year_after(tokens: Tokens, last: int, year: int | None) -> int:
             return t if year is None or int(word) < year else 0
         if word not in ("in", "(", ",", "of", "back") and not word.isalpha():
             return 0
-        if word.lower() not in ("in", "of", "back", "(", ",", "january", "february", "march", "april", "may", "june", "july", "august",
-                                "september", "october", "november", "december", "early", "late", "spring", "summer", "fall", "winter"):
+        if word.lower() not in (
+            "in",
+            "of",
+            "back",
+            "(",
+            ",",
+            "january",
+            "february",
+            "march",
+            "april",
+            "may",
+            "june",
+            "july",
+            "august",
+            "september",
+            "october",
+            "november",
+            "december",
+            "early",
+            "late",
+            "spring",
+            "summer",
+            "fall",
+            "winter",
+        ):
             return 0
     return 0
 
@@ -154,10 +179,10 @@ def to_extraction(
     by_sentence: dict[int, list[Scope]] = {}
     sentence = layout.sentence
     negated = np.zeros(len(tokens), np.bool_)
-    for scope in scopes:
-        by_sentence.setdefault(int(sentence[scope.cue_start]), []).append(scope)
-        if scope.assertion in ("absent", "hypothetical", "someone_else"):
-            negated[scope.start : scope.end] = True
+    for s in scopes:
+        by_sentence.setdefault(int(sentence[s.cue_start]), []).append(s)
+        if s.assertion in ("absent", "hypothetical", "someone_else"):
+            negated[s.start : s.end] = True
     mentions: list[Mention] = []
     spans: list[tuple[int, ...]] = []
     cue_words: list[str] = []
@@ -206,7 +231,9 @@ def to_extraction(
             continue
         match = Match(-1, tuple(range(first, last + 1)), 1.0, last + 1 - first)
         section = raw_sections[layout.section[first]].name
-        assertion, scope = _assess(match, measure.kind, by_sentence.get(int(sentence[first]), ()), section, tokens, numbers.lowers)
+        assertion, scope = _assess(
+            match, measure.kind, by_sentence.get(int(sentence[first]), ()), section, tokens, numbers.lowers
+        )
         mentions.append(
             Mention(
                 span=Span(measure.start, measure.end),
@@ -224,6 +251,4 @@ def to_extraction(
         )
         spans.append(match.tokens)
         cue_words.append("")
-    return Extraction(
-        tuple(mentions), tuple(spans), sections, tokens, numbers, layout, tuple(scopes), negated, tuple(cue_words)
-    )
+    return Extraction(tuple(mentions), tuple(spans), sections, tokens, numbers, layout, tuple(scopes), negated, tuple(cue_words))

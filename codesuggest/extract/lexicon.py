@@ -130,7 +130,9 @@ def shipped_tables() -> list[LexiconEntry]:
 
 def is_official(entry: LexiconEntry) -> bool:
     """Whether an entry was made of an official title, inclusion term or index, and yields to a reviewed one."""
-    return entry.source == "index file" or (entry.source in ("title", "inclusion") and entry.term[:1].isupper() and not entry.context)
+    return entry.source == "index file" or (
+        entry.source in ("title", "inclusion") and entry.term[:1].isupper() and not entry.context
+    )
 
 
 def term_words(term: str) -> tuple[str, ...]:
@@ -201,9 +203,7 @@ def official_entries(release: Release) -> list[LexiconEntry]:
             root = shortest
         plain = [c for c in group["plain"] if c.startswith(root)]
         code = plain[0] if plain and root != plain[0] else (shortest if len(codes) == 1 else root)
-        entries.append(
-            LexiconEntry(group["term"], code, root if root != code else "", kind_of_code(code), "", group["source"])
-        )
+        entries.append(LexiconEntry(group["term"], code, root if root != code else "", kind_of_code(code), "", group["source"]))
     return entries
 
 
@@ -243,7 +243,30 @@ def kind_of_code(code: str) -> str:
             return "family"
         if block in ("Z85", "Z86", "Z87"):
             return "history"
-        if block in ("Z16", "Z66", "Z67", "Z68", "Z77", "Z78", "Z79", "Z88", "Z89", "Z90", "Z91", "Z92", "Z93", "Z94", "Z95", "Z96", "Z97", "Z98", "Z99", "Z92", "Z73", "Z74"):
+        if block in (
+            "Z16",
+            "Z66",
+            "Z67",
+            "Z68",
+            "Z77",
+            "Z78",
+            "Z79",
+            "Z88",
+            "Z89",
+            "Z90",
+            "Z91",
+            "Z92",
+            "Z93",
+            "Z94",
+            "Z95",
+            "Z96",
+            "Z97",
+            "Z98",
+            "Z99",
+            "Z92",
+            "Z73",
+            "Z74",
+        ):
             return "status"
         if "Z55" <= block <= "Z65" or block in ("Z72",):
             return "social"
@@ -487,7 +510,9 @@ class Lexicon:
             int(k): (case, {n: tuple(v) for n, v in conditions.items()}) for k, (case, conditions) in raw.items()
         }
         self.aliases: dict[str, tuple[Alias, ...]] = {
-            k: tuple(Alias(tuple(ids), case, written, {n: tuple(v) for n, v in cond.items()}) for written, ids, case, cond in rows)
+            k: tuple(
+                Alias(tuple(ids), case, written, {n: tuple(v) for n, v in cond.items()}) for written, ids, case, cond in rows
+            )
             for k, rows in json.loads((folder / "aliases.json").read_text(encoding="utf-8")).items()
         }
         self.term = lru_cache(maxsize=65536)(self._term)

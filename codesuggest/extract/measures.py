@@ -12,8 +12,13 @@ from dataclasses import dataclass
 
 __all__ = ["Measure", "find_measures"]
 
-_BMI = re.compile(r"\b(?:BMI|body mass index)(?:\s*\(BMI\))?(?:\s+(?:of|is|was|today|now|currently))*\s*[:=~]?\s*(\d{2}(?:\.\d{1,2})?)\b", re.IGNORECASE)
-_OBSTETRIC = re.compile(r"gestation|pregnan|\bE?GA\b|\bIUP\b|\bG\d ?P\d|obstet|labor|cesarean|antenatal|prenatal|trimester|partum", re.IGNORECASE)
+_BMI = re.compile(
+    r"\b(?:BMI|body mass index)(?:\s*\(BMI\))?(?:\s+(?:of|is|was|today|now|currently))*\s*[:=~]?\s*(\d{2}(?:\.\d{1,2})?)\b",
+    re.IGNORECASE,
+)
+_OBSTETRIC = re.compile(
+    r"gestation|pregnan|\bE?GA\b|\bIUP\b|\bG\d ?P\d|obstet|labor|cesarean|antenatal|prenatal|trimester|partum", re.IGNORECASE
+)
 _WEEKS = re.compile(
     r"\b(?:(\d{1,2})\s*(?:w(?:ee)?ks?)?\s*(?:and\s*|\+\s*|,\s*)?(?:(?:[0-6]\s*(?:d(?:ays?)?))|(?:[0-6]/7))?\s*(?:gestation\b|of gestation\b|pregnan\w+|gestational age)"
     r"|(?:IUP|GA|EGA|gestation(?:al age)?|pregnan(?:t|cy))(?:\s+(?:of|at|is|was))*\s*[:=]?\s*(\d{1,2})\s*(?:w|weeks?|\+|/7|\s)"
@@ -21,7 +26,9 @@ _WEEKS = re.compile(
     re.IGNORECASE,
 )
 _WEEKS_DAYS = re.compile(r"\b(\d{2})\s*(?:w|wks?|weeks?)\s*(?:and\s*|,\s*|\+\s*)?[0-6]\s*(?:d|days?)\b", re.IGNORECASE)
-_NIHSS = re.compile(r"\bNIHSS(?:\s+(?:score|total))?(?:\s+(?:of|is|was|on arrival|on admission|initially))*\s*[:=]?\s*(\d{1,2})\b", re.IGNORECASE)
+_NIHSS = re.compile(
+    r"\bNIHSS(?:\s+(?:score|total))?(?:\s+(?:of|is|was|on arrival|on admission|initially))*\s*[:=]?\s*(\d{1,2})\b", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +101,7 @@ def find_measures(text: str, age_years: float | None) -> Iterator[Measure]:
             value = float(m.group(1))
             if 10 <= value <= 99:
                 yield Measure(m.start(), m.end(), bmi_code(value), "status", "body mass index")
+    taken: list[tuple[int, int]] = []
     is_obstetric = _OBSTETRIC.search(text) is not None
     for m in _WEEKS.finditer(text) if is_obstetric else ():
         weeks = int(next(g for g in m.groups() if g))
@@ -103,8 +111,11 @@ def find_measures(text: str, age_years: float | None) -> Iterator[Measure]:
                 end -= 1
             loose = m.group(3) is not None and not re.search(r"\d\s*(?:d|/7)|\+", m.group(0))
             term = "weeks, perhaps of gestation" if loose else "weeks of gestation"
+            taken.append((m.start(), end))
             yield Measure(m.start(), end, f"Z3A.{weeks:02d}", "status", term)
     for m in _WEEKS_DAYS.finditer(text) if is_obstetric else ():
+        if any(a <= m.start() < b for a, b in taken):
+            continue
         if 8 <= int(m.group(1)) <= 42:
             yield Measure(m.start(), m.end(), f"Z3A.{m.group(1)}", "status", "weeks of gestation")
     for m in _NIHSS.finditer(text):

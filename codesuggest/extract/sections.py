@@ -50,7 +50,7 @@ def _key(heading: str) -> str:
 
 
 def find_sections(text: str) -> list[RawSection]:
-    """Divide a text into sections that cover it without gaps.
+    r"""Divide a text into sections that cover it without gaps.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def find_sections(text: str) -> list[RawSection]:
 
     Examples
     --------
-    >>> [(s.name, s.start) for s in find_sections("PMH: asthma\\nAssessment and Plan:\\nAsthma.")]
+    >>> [(s.name, s.start) for s in find_sections("PMH: asthma\nAssessment and Plan:\nAsthma.")]
     [('pmh', 0), ('assessment_plan', 12)]
     """
     found: list[tuple[int, int, str]] = []
@@ -104,12 +104,30 @@ def find_sections(text: str) -> list[RawSection]:
             continue
         if name.startswith("?"):
             # An unknown heading in capitals: a problem's name inside a plan, otherwise a section of its own.
-            if current in ("assessment_plan", "plan", "assessment", "discharge_diagnosis", "problem_list", "hospital_course", "ros", "exam"):
+            if current in (
+                "assessment_plan",
+                "plan",
+                "assessment",
+                "discharge_diagnosis",
+                "problem_list",
+                "hospital_course",
+                "ros",
+                "exam",
+            ):
                 continue
             name = "other"
         if name.startswith("~"):
             # A guess at a heading in small letters: never inside a part that lists problems.
-            if current in ("assessment_plan", "plan", "assessment", "discharge_diagnosis", "problem_list", "hospital_course", "ros", "exam"):
+            if current in (
+                "assessment_plan",
+                "plan",
+                "assessment",
+                "discharge_diagnosis",
+                "problem_list",
+                "hospital_course",
+                "ros",
+                "exam",
+            ):
                 continue
             name = name[1:]
         if name == current or (
@@ -131,7 +149,9 @@ def find_sections(text: str) -> list[RawSection]:
 
 
 # Parts that are a line or a list; prose after a blank line is no longer theirs.
-_SHORT = frozenset({"medications", "allergies", "social_history", "family_history", "vitals", "psh", "pmh", "exam", "labs", "imaging", "ros"})
+_SHORT = frozenset(
+    {"medications", "allergies", "social_history", "family_history", "vitals", "psh", "pmh", "exam", "labs", "imaging", "ros"}
+)
 _BLANK = re.compile(r"\n[^\S\n]*\n\s*")
 _SYSTEM_START = re.compile(r"[^\S\n]*[-•*]?[^\S\n]*([A-Za-z][A-Za-z/ ]{0,24}):")
 _DECIDED = frozenset({"assessment", "assessment_plan", "plan", "discharge_diagnosis"})
@@ -186,10 +206,16 @@ _GUESSES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"\bsocial\b|\bhabits\b", "social_history"),
         (r"\bsurg\w*\b.*\bhist|\bpast surg", "psh"),
         (r"\breview of systems\b", "ros"),
-        (r"\b(?:past|medical|psychiatric|obstetric\w*|gyn\w*|oncolog\w*|cardiac|ocular|birth)\b.*\bhist|\bpast (?:medical|psychiatric)|\bcomorbid", "pmh"),
+        (
+            r"\b(?:past|medical|psychiatric|obstetric\w*|gyn\w*|oncolog\w*|cardiac|ocular|birth)\b.*\bhist|\bpast (?:medical|psychiatric)|\bcomorbid",
+            "pmh",
+        ),
         (r"\b(?:assessment|impression|diagnos[ei]s)\b.*\bplan\b|\bplan\b.*\bproblem", "assessment_plan"),
         (r"\b(?:admi\w+|pre ?op\w*)\b.*\bdiagnos", "admission_diagnosis"),
-        (r"\b(?:discharge|secondary|principal|primary|final|other|additional|active)\b.*\bdiagnos|\binjur(?:y|ies)\b(?: list)?$|\bcomplications\b", "discharge_diagnosis"),
+        (
+            r"\b(?:discharge|secondary|principal|primary|final|other|additional|active)\b.*\bdiagnos|\binjur(?:y|ies)\b(?: list)?$|\bcomplications\b",
+            "discharge_diagnosis",
+        ),
         (r"\bdiagnos[ei]s\b|\bassessment\b|\bimpression\b|\bconclusion", "assessment"),
         (r"\bcourse\b|\bdecision making\b", "hospital_course"),
         (r"\bexam(?:ination)?\b|\bmental status\b", "exam"),

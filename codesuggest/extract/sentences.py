@@ -93,12 +93,18 @@ def _problem_heads(text: str, section: RawSection) -> list[tuple[int, int, bool]
         words = head.split()
         terminated = end < stop and text[end] in ":.;–—- "
         alone = not text[end:stop].strip(" .:;\r")
-        ok = bool(words) and len(words) <= 14 and (head[0].isupper() or head[0].isdigit() or bool(mark) or listing or head[0] == "?")
+        ok = (
+            bool(words)
+            and len(words) <= 14
+            and (head[0].isupper() or head[0].isdigit() or bool(mark) or listing or head[0] == "?")
+        )
         if ok and is_subheading(head):
             ok = False
         if ok and _VERBISH.search(head) and not (name == "discharge_diagnosis" and len(words) <= 8):
             ok = False
-        if ok and not (mark or listing or alone or (terminated and text[end : end + 1] == ":") or (terminated and len(words) <= 5)):
+        if ok and not (
+            mark or listing or alone or (terminated and text[end : end + 1] == ":") or (terminated and len(words) <= 5)
+        ):
             ok = False
         candidates.append((begin, begin + len(text[begin:end].rstrip()), mark, ok))
     # Bullets are details when other lines already name the problems.
@@ -178,8 +184,12 @@ def segment(tokens: Tokens, sections: list[RawSection]) -> Layout:
                 )
                 if blank or begins_item or before in ".?!:;" or start in cut_starts or start in head_starts:
                     new_sentence = True
-                elif word[0].islower() or (before in ",/&(" or before.lower() in ("and", "or", "with", "of", "the", "for", "to", "no")):
-                    new_sentence = length < 25 and not (before == "," or before.lower() in ("and", "or", "with", "of", "the", "for", "to", "no"))
+                elif word[0].islower() or (
+                    before in ",/&(" or before.lower() in ("and", "or", "with", "of", "the", "for", "to", "no")
+                ):
+                    new_sentence = length < 25 and not (
+                        before == "," or before.lower() in ("and", "or", "with", "of", "the", "for", "to", "no")
+                    )
                 else:
                     new_sentence = not (wrapped and length >= 60 and length >= 0.7 * longest)
                 new_block = blank or begins_item or (new_sentence and not problem[section[i]])

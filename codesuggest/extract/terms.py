@@ -25,7 +25,25 @@ _DRUG = KINDS.index("drug")
 _MAX_STEP = 8  # how many lexicon words ahead a pair may reach
 _LINKS = frozenset("of in at to on involving affecting around over within from throughout across".split())
 _SIDED = frozenset("left right bilateral l r lt rt both".split())
-_OPPOSITES = ("hypo", "hyper", "brady", "tachy", "intra", "inter", "endo", "peri", "para", "ante", "anti", "macro", "micro", "poly", "oligo")
+# Conditions that choose a meaning; "not" and "notsection" only guard one.
+_SELECTORS = frozenset({"near", "section", "sex", "age", "setting"})
+_OPPOSITES = (
+    "hypo",
+    "hyper",
+    "brady",
+    "tachy",
+    "intra",
+    "inter",
+    "endo",
+    "peri",
+    "para",
+    "ante",
+    "anti",
+    "macro",
+    "micro",
+    "poly",
+    "oligo",
+)
 _BREAKERS = frozenset("and or with without who patient that which but for is was".split())
 _CACHE_LIMIT = 200_000
 
@@ -95,7 +113,7 @@ class _Scene:
         self._windows: dict[tuple[bool, int], tuple[int, int, frozenset[str], str]] = {}
 
     def section(self, token: int) -> str:
-        return self.sections[self.layout.section[token]].name
+        return self.sections[int(self.layout.section[token])].name
 
     def has_any(self, values: tuple[str, ...], first: int, last: int, *, in_section: bool) -> bool:
         """Whether a word of the same section or sentence, the mention's own aside, begins with one of the values."""
@@ -137,7 +155,7 @@ class TermMatcher:
     # -- words -------------------------------------------------------------------------------------------------------
 
     def numbers(self, tokens: Tokens, layout: Layout, sections: Sequence[RawSection], facts: NoteFacts) -> WordNumbers:
-        """Number the words of a note and settle its abbreviations by their context."""
+        """Give the words of a note their numbers and settle its abbreviations by their context."""
         lowers = [w.lower() for w in tokens.words]
         cache = self._ids
         ids: list[int] = []
@@ -158,7 +176,9 @@ class TermMatcher:
                 chosen = self._choose(meanings, i, scene)
                 if chosen is not None:
                     aliases[i] = chosen.expansion
-        repaired = frozenset(i for i, low in enumerate(lowers) if low in self._repaired_words) if self._repaired_words else frozenset()
+        repaired = (
+            frozenset(i for i, low in enumerate(lowers) if low in self._repaired_words) if self._repaired_words else frozenset()
+        )
         return WordNumbers(lowers, np.array(ids, np.int32), aliases, repaired)
 
     def _number(self, low: str) -> int:
@@ -211,8 +231,7 @@ class TermMatcher:
         fallback: Alias | None = None
         for meaning in meanings:
             if meaning.is_case_sensitive and (
-                scene.tokens.words[i] != meaning.written
-                or (scene.facts.is_shouting and scene.lowers[i] in ENGLISH_LOOKALIKES)
+                scene.tokens.words[i] != meaning.written or (scene.facts.is_shouting and scene.lowers[i] in ENGLISH_LOOKALIKES)
             ):
                 continue
             if not meaning.conditions:
@@ -387,7 +406,10 @@ class TermMatcher:
             if not _is_list(lowers, first, last, places, in_order):
                 return None
             quality -= 0.08
-        elif any(lowers[t] in ("and", "or", "but", "with", "without", "no", "not", "is", "was", "for", "due") for t in between) and gaps:
+        elif (
+            any(lowers[t] in ("and", "or", "but", "with", "without", "no", "not", "is", "was", "for", "due") for t in between)
+            and gaps
+        ):
             glue = {lowers[t] for t in between}
             if glue & {"but", "without", "no", "not", "was", "due"}:
                 return None
@@ -428,17 +450,21 @@ class TermMatcher:
                 group = [m for m in group if term(m.term)[1] in self.organisms]
                 if not group:
                     continue
-            if len(places) > 1 and places[-1] - places[0] + 1 > len(places) and any(
-                len(other) >= len(span) and min(other) <= places[0] and places[-1] <= max(other) and other != span
-                for t in places
-                for other in taken.get(t, ())
+            if (
+                len(places) > 1
+                and places[-1] - places[0] + 1 > len(places)
+                and any(
+                    len(other) >= len(span) and min(other) <= places[0] and places[-1] <= max(other) and other != span
+                    for t in places
+                    for other in taken.get(t, ())
+                )
             ):
                 continue  # with gaps, inside a longer term that shares a word with it
             best_words = max(m.n_words for m in group)
             group = [m for m in group if m.n_words == best_words or m.n_words == len(places)]
             reviewed = [m for m in group if not term(m.term)[4]]
             chosen = reviewed or group
-            with_context = [m for m in chosen if self.lexicon.contexts.get(m.term, (False, {}))[1]]
+            with_context = [m for m in chosen if _SELECTORS.intersection(self.lexicon.contexts.get(m.term, (False, {}))[1])]
             plain = [m for m in chosen if m not in with_context]
             drugs = [m for m in chosen if term(m.term)[3] == _DRUG]
             if with_context and plain:

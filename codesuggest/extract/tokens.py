@@ -168,7 +168,9 @@ def normal_form(word: str) -> str:
     """
     w = word.lower()
     if not w.isascii():
-        w = "".join(c for c in unicodedata.normalize("NFKD", w.replace("’", "'").replace("ß", "ss")) if not unicodedata.combining(c))
+        w = "".join(
+            c for c in unicodedata.normalize("NFKD", w.replace("’", "'").replace("ß", "ss")) if not unicodedata.combining(c)
+        )
     if w.endswith("'s"):
         w = w[:-2]
     w = w.replace("'", "")
@@ -182,14 +184,20 @@ def normal_form(word: str) -> str:
         w = w.replace("ae", "e").replace("oe", "e")
         if "our" in w:
             w = re.sub(r"(?<=[mlv])our(?=s?$|less|ed|ing)", "or", w)
-        w = re.sub(r"is(?=(?:e|ed|es|ing|ation|ations)$)", "iz", w) if re.search(r"(?:al|an|at|il|in|ot|ly|ys|or|ur|ect)is(?:e|ed|es|ing|ation|ations)$", w) else w
+        w = (
+            re.sub(r"is(?=(?:e|ed|es|ing|ation|ations)$)", "iz", w)
+            if re.search(r"(?:al|an|at|il|in|ot|ly|ys|or|ur|ect)is(?:e|ed|es|ing|ation|ations)$", w)
+            else w
+        )
         w = w.replace("sulph", "sulf").replace("trophied", "trophy")
     if w.endswith("s") and not w.endswith(("ss", "us", "is", "ics")):
         if w.endswith("ies") and len(w) > 5:
             w = w[:-3] + "y"
         elif _SES.search(w) and len(w) > 6:
             w = w[:-2] + "is"
-        elif w.endswith(("sses", "xes", "zes", "ches", "shes")) or (w.endswith("uses") and not w.endswith("auses") and len(w) > 5):
+        elif w.endswith(("sses", "xes", "zes", "ches", "shes")) or (
+            w.endswith("uses") and not w.endswith("auses") and len(w) > 5
+        ):
             w = w[:-2]
         else:
             w = w[:-1]
@@ -258,6 +266,7 @@ class ClinicalTokenizer:
         self.vocab = vocab
 
     def __call__(self, text: str) -> Doc:
+        """Split a text; the document's text is the text, character for character."""
         from spacy.tokens import Doc
 
         words: list[str] = []

@@ -73,7 +73,10 @@ def training_rows(
     n_positive : int
         All final codes, those that never became a candidate included.
     """
-    blocks, labels, groups, total = [], [], [], 0
+    blocks: list[NDArray[np.float64]] = []
+    labels: list[int] = []
+    groups: list[int] = []
+    total = 0
     for index, coded in enumerate(notes):
         extraction = suggester.extractor.extract(coded.note)
         candidates, _ = suggester.finder.find(coded.note, extraction)
@@ -128,7 +131,9 @@ def with_index(model: Path | None, files: Sequence[Path], to: Path) -> tuple[Mod
     compile_tables(base.release, to, extra)
     base.weights.save(to)
     kept = {k: v for k, v in base.manifest.items() if k not in ("files", "format", "codesuggest", "release", "name")}
-    write_manifest(to, name=to.name, release=base.release, extra={**kept, "index_files": [f.name for f in files], "base": base.sha256})
+    write_manifest(
+        to, name=to.name, release=base.release, extra={**kept, "index_files": [f.name for f in files], "base": base.sha256}
+    )
     opened = Model.open(to)
     return opened, len(opened.lexicon) - len(base.lexicon)
 
@@ -156,7 +161,10 @@ def build(
     _, weights = fit_ranker(suggester, practice)
     weights.save(to)
     sha256 = write_manifest(
-        to, name=name, release=release, extra={"trained_on": {"notes": len(practice), "codes": sum(len(n.codes) for n in practice)}}
+        to,
+        name=name,
+        release=release,
+        extra={"trained_on": {"notes": len(practice), "codes": sum(len(n.codes) for n in practice)}},
     )
     typer.echo(f"{to}: {len(practice)} notes, threshold {weights.threshold:.3f}, model {sha256[:12]}")
 

@@ -39,7 +39,7 @@ class CodedNote:
 
 
 def read_practice_note(source: str, *, name: str = "note") -> CodedNote:
-    """Read one marked note.
+    r"""Read one marked note.
 
     Raises
     ------
@@ -48,9 +48,9 @@ def read_practice_note(source: str, *, name: str = "note") -> CodedNote:
 
     Examples
     --------
-    >>> n = read_practice_note("id: x\\ncodes: I10\\n---\\nHas [[HTN|I10]].\\n")
+    >>> n = read_practice_note("id: x\ncodes: I10\n---\nHas [[HTN|I10]].\n")
     >>> n.note.text, n.evidence[0][1]
-    ('Has HTN.\\n', Span(start=4, end=7))
+    ('Has HTN.\n', Span(start=4, end=7))
     """
     header, divider, marked = source.partition("\n---\n")
     facts = {k.strip(): v.strip() for k, _, v in (line.partition(":") for line in header.splitlines())}

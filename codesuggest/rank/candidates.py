@@ -32,7 +32,10 @@ _FOLLOW_UP = (
     "follow-up", "followup", "postop", "postoperative", "healing", "healed", "recheck", "aftercare", "removal", "subsequent",
 )  # fmt: skip
 _SITE_LIMIT = 3
-_PAST_CUES = re.compile(r"\b(?:history|hx|h/o|ho|previous|previously|prior|remote|distant|ago|past|childhood|child|teenager|infant|s/p|sp|status post|old|former|formerly|used to|survivor)\b")
+_PAST_CUES = re.compile(
+    r"\b(?:history|hx|h/o|ho|previous|previously|prior|remote|distant|ago|past|childhood|child|teenager|infant|"
+    r"s/p|sp|status post|old|former|formerly|used to|survivor)\b"
+)
 
 
 def _is_past(cue: str) -> bool:
@@ -58,7 +61,24 @@ _TYPE_TWO = re.compile(r"\b(?:2|ii|two|t2dm|dm2|dmii|niddm|t2)\b")
 # Codes that are only reported beside another (guideline I.B.14, I.C.15.a, I.C.18.e).
 _COMPANY: dict[str, tuple[tuple[str, ...], str]] = {
     "Z68": (
-        ("E66", "E40", "E41", "E42", "E43", "E44", "E45", "E46", "R63.4", "R63.5", "R63.6", "R64", "E88.82", "F50", "Z71.3", "O99.21"),
+        (
+            "E66",
+            "E40",
+            "E41",
+            "E42",
+            "E43",
+            "E44",
+            "E45",
+            "E46",
+            "R63.4",
+            "R63.5",
+            "R63.6",
+            "R64",
+            "E88.82",
+            "F50",
+            "Z71.3",
+            "O99.21",
+        ),
         "body mass index only beside a weight diagnosis by the provider (guideline I.B.14)",
     ),
     "Z3A": (("O", "Z34", "Z36", "Z33"), "weeks of gestation only beside an obstetric code (guideline I.C.21.c.11)"),
@@ -147,9 +167,7 @@ class CandidateFinder:
         self._stem: dict[str, tuple[str, int]] = {}
         self._index: dict[str, int] = {}
         # the three-character categories of each rule's groups: most rules are ruled out by them
-        self._rule_categories = [
-            tuple(frozenset(p[:3] for p in group) for group in rule.groups) for rule in rules.combinations
-        ]
+        self._rule_categories = [tuple(frozenset(p[:3] for p in group) for group in rule.groups) for rule in rules.combinations]
 
     def find(self, note: Note, extraction: Extraction) -> tuple[list[Candidate], list[LeftOut]]:
         """Find the candidates of one note.
@@ -284,9 +302,7 @@ class CandidateFinder:
                     if target is None:
                         if not removed and rule.result not in found and not self._is_new(rule.result, found):
                             continue
-                        found[rule.result] = Candidate(
-                            rule.result, evidence, None, "", "combination", rule.citation
-                        )
+                        found[rule.result] = Candidate(rule.result, evidence, None, "", "combination", rule.citation)
                         categories.add(rule.result[:3])
                     else:
                         target.mentions = sorted(set(target.mentions) | set(evidence))
@@ -295,13 +311,9 @@ class CandidateFinder:
                         continue
                     candidate = found.pop(code)
                     by = rule.result or next((p for p in parts if p != code), "")
-                    left_out.append(
-                        LeftOut(code, "superseded", f"coded as {by} ({rule.citation})", tuple(candidate.mentions))
-                    )
+                    left_out.append(LeftOut(code, "superseded", f"coded as {by} ({rule.citation})", tuple(candidate.mentions)))
 
-    def _type_of_diabetes(
-        self, found: dict[str, Candidate], mentions: tuple[Mention, ...], left_out: list[LeftOut]
-    ) -> None:
+    def _type_of_diabetes(self, found: dict[str, Candidate], mentions: tuple[Mention, ...], left_out: list[LeftOut]) -> None:
         """Give "diabetic retinopathy" the type the note names; type 2 only stands by default (guideline I.C.4.a.2)."""
         named = sorted({c[:3] for c in found if c[:3] in _DIABETES and self._stands(found[c], mentions)})
         if len(named) != 1:
@@ -312,15 +324,15 @@ class CandidateFinder:
                 continue
             other = named[0] + code[3:]
             del found[code]
-            left_out.append(LeftOut(code, "superseded", f"the note names {named[0]} (guideline I.C.4.a)", tuple(candidate.mentions)))
+            left_out.append(
+                LeftOut(code, "superseded", f"the note names {named[0]} (guideline I.C.4.a)", tuple(candidate.mentions))
+            )
             if other in self.release and self.release.is_billable(other):
                 target = found.setdefault(other, Candidate(other, [], candidate.choice, "", candidate.origin))
                 target.mentions = sorted(set(target.mentions) | set(candidate.mentions))
 
     @staticmethod
-    def _need_company(
-        found: dict[str, Candidate], mentions: tuple[Mention, ...], left_out: list[LeftOut]
-    ) -> None:
+    def _need_company(found: dict[str, Candidate], mentions: tuple[Mention, ...], left_out: list[LeftOut]) -> None:
         """Leave out codes that are only coded beside another: body mass index, weeks of gestation, stroke scale."""
         for prefix, (company, citation) in _COMPANY.items():
             for code in [c for c in sorted(found) if c.startswith(prefix)]:
@@ -329,6 +341,7 @@ class CandidateFinder:
 
         weeks = [c for c in sorted(found) if c.startswith("Z3A")]
         if len(weeks) > 1:  # one age of the pregnancy: the one said most plainly, then first
+
             def key(code: str) -> tuple[bool, int, str]:
                 own = [mentions[m] for m in found[code].mentions]
                 return all("perhaps" in m.term for m in own), min(m.span.start for m in own), code
@@ -356,7 +369,9 @@ class CandidateFinder:
         asserted = {c: table.n_asserted(self._stem_of(c)[1]) for c in found}
         for code in sorted(found):
             candidate = found[code]
-            if candidate.origin != "mention" or (candidate.choice is not None and candidate.choice.matched and not candidate.choice.is_default):
+            if candidate.origin != "mention" or (
+                candidate.choice is not None and candidate.choice.matched and not candidate.choice.is_default
+            ):
                 continue
             stem = self._stem_of(code)[1]
             # the header whose codes may take over: the term's own, or the category when the code is its plainest
@@ -466,7 +481,11 @@ class _Surroundings:
         a, b = self.sentences[mention.sentence], self.sentences[mention.sentence + 1]
         context: dict[int, float] = {}
         c, d = self.blocks[mention.block], self.blocks[mention.block + 1]
-        if d - c < 400 and extraction.layout.heading[c : c + 4].any() and mention.section in ("assessment", "plan", "assessment_plan", "hospital_course", "discharge_diagnosis", "imaging"):
+        if (
+            d - c < 400
+            and extraction.layout.heading[c : c + 4].any()
+            and mention.section in ("assessment", "plan", "assessment_plan", "hospital_course", "discharge_diagnosis", "imaging")
+        ):
             block = self._blocks.get(mention.block)
             if block is None:
                 block = {}
@@ -490,14 +509,16 @@ class _Surroundings:
                 context[alias] = 0.0
         for w in self.sides:
             context.pop(w, None)
-        side = self._side(first, last, a, b, c, d, tokens, sites) if self.side_at and not relevant.isdisjoint(self.sides) else None
+        side = (
+            self._side(first, last, a, b, c, d, tokens, sites) if self.side_at and not relevant.isdisjoint(self.sides) else None
+        )
         if side is not None:
             for w, name in self.sides.items():
                 if name == side:
                     context[w] = 1.0
         if side in ("left", "right") and self.unilateral >= 0:
             context.setdefault(self.unilateral, 0.9)
-        if self.multiple >= 0 and _SEVERAL.intersection( self.lowers[max(a, first - 3) : min(b, last + 4)]):
+        if self.multiple >= 0 and _SEVERAL.intersection(self.lowers[max(a, first - 3) : min(b, last + 4)]):
             context[self.multiple] = 0.9
         self.table.widen(context)
         return {w: v for w, v in context.items() if w in relevant}
@@ -574,7 +595,11 @@ class _Surroundings:
         """Whether the fracture itself is called open ("open reduction" speaks of the operation)."""
         tokens = self.extraction.token_spans[index]
         for i in range(max(0, tokens[0] - 4), min(len(self.lowers) - 1, tokens[-1] + 4)):
-            if self.lowers[i] == "open" and not self.negated[i] and self.lowers[i + 1] not in ("reduction", "repair", "treatment"):
+            if (
+                self.lowers[i] == "open"
+                and not self.negated[i]
+                and self.lowers[i + 1] not in ("reduction", "repair", "treatment")
+            ):
                 return True
         return False
 

@@ -64,7 +64,7 @@ _CLASSES: dict[str, tuple[str, tuple[str, ...]]] = {
     ),
     "neoplasm": ("malignant neoplasm", ("C",)),
     "organism": ("organism as the cause of a disease classified elsewhere", ("B95", "B96", "B97")),
-    "injury": ("injury", tuple(f"S{d}" for d in range(10)) + ("T0", "T1", "T2", "T3")),
+    "injury": ("injury", (*(f"S{d}" for d in range(10)), "T0", "T1", "T2", "T3")),
     "drug_effect": ("poisoning, adverse effect or underdosing", ("T36", "T37", "T38", "T39", "T4", "T50")),
     "place": ("place, activity or status of an external cause", ("Y92", "Y93", "Y99")),
     "cause": ("external cause of an injury", ("V", "W", "X", "Y0", "Y1", "Y2", "Y3", "Y83", "Y84")),
@@ -82,8 +82,15 @@ _CLASSES: dict[str, tuple[str, tuple[str, ...]]] = {
 
 FEATURES: dict[str, str] = {
     **{f"class_{k}": text for k, (text, _) in _CLASSES.items()},
-    **{f"class_{k}_heading": f"{text}, named as a problem" for k, (text, _) in _CLASSES.items() if k in ("chronic", "neoplasm", "injury", "pain")},
-    **{f"class_{k}_unheaded": f"{text}, mentioned only outside assessment and diagnosis lists" for k, (text, _) in _CLASSES.items()},
+    **{
+        f"class_{k}_heading": f"{text}, named as a problem"
+        for k, (text, _) in _CLASSES.items()
+        if k in ("chronic", "neoplasm", "injury", "pain")
+    },
+    **{
+        f"class_{k}_unheaded": f"{text}, mentioned only outside assessment and diagnosis lists"
+        for k, (text, _) in _CLASSES.items()
+    },
     "heading": "named as a problem in an assessment, plan or diagnosis list",
     **{f"in_{g}": f"has a standing mention in the part: {g}" for g in _ORDER},
     "only_peripheral": "all standing mentions are in review of systems, examination, tests, medications or instructions",
@@ -99,10 +106,19 @@ FEATURES: dict[str, str] = {
     "soft_possible": "the uncertainty is 'consistent with', 'likely' or 'suggestive of'",
     "only_historical": "every standing mention is historical",
     **{f"kind_{k}": f"kind of the term: {k}" for k in _KINDS},
-    **{f"{k}_heading": f"{k} named as a problem" for k in ("symptom", "status", "finding", "diagnosis", "history", "social", "external")},
+    **{
+        f"{k}_heading": f"{k} named as a problem"
+        for k in ("symptom", "status", "finding", "diagnosis", "history", "social", "external")
+    },
     **{f"{k}_pmh": f"{k} only in past history" for k in ("diagnosis", "symptom", "status", "history")},
-    **{f"{k}_narrative": f"{k} only in history or complaint" for k in ("diagnosis", "symptom", "status", "external", "social", "finding")},
-    **{f"{k}_inpatient": f"{k} in an inpatient stay" for k in ("diagnosis", "symptom", "status", "history", "social", "finding", "family", "procedure", "encounter")},
+    **{
+        f"{k}_narrative": f"{k} only in history or complaint"
+        for k in ("diagnosis", "symptom", "status", "external", "social", "finding")
+    },
+    **{
+        f"{k}_inpatient": f"{k} in an inpatient stay"
+        for k in ("diagnosis", "symptom", "status", "history", "social", "finding", "family", "procedure", "encounter")
+    },
     "official_only": "found only by an official title or inclusion term",
     "words": "words of the longest term that was found, at most 6, divided by 6",
     "single_word": "found only by terms of one word",
@@ -127,7 +143,23 @@ FEATURES: dict[str, str] = {
 }
 FEATURE_NAMES: tuple[str, ...] = tuple(FEATURES)
 _COLUMN = {name: i for i, name in enumerate(FEATURE_NAMES)}
-_SOFT = frozenset({"consistent with", "likely", "suggestive of", "most likely", "c/w", "suggests", "suggesting", "likely represents", "favor", "in keeping with", "probable", "compatible with", "presumed"})
+_SOFT = frozenset(
+    {
+        "consistent with",
+        "likely",
+        "suggestive of",
+        "most likely",
+        "c/w",
+        "suggests",
+        "suggesting",
+        "likely represents",
+        "favor",
+        "in keeping with",
+        "probable",
+        "compatible with",
+        "presumed",
+    }
+)
 _PERIPHERAL = frozenset({"ros", "exam", "tests", "medications", "instructions", "family", "other"})
 
 

@@ -13,7 +13,6 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,7 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from codesuggest.errors import BundleError
 from codesuggest.rank.features import FEATURE_NAMES
 
-__all__ = ["CodeRanker", "Weights"]
+__all__ = ["Weights"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,15 +102,6 @@ class Weights:
             float(data["offset"]),
             float(data["threshold"]),
         )
-
-
-def __getattr__(name: str) -> Any:  # noqa: ANN401 - module attribute hook
-    # scikit-learn is needed to fit, not to suggest: the estimator class is made when it is first asked for.
-    if name == "CodeRanker":
-        from codesuggest.rank.estimator import CodeRanker
-
-        return CodeRanker
-    raise AttributeError(name)
 
 
 def sigmoid(z: ArrayLike) -> NDArray[np.float64]:

@@ -31,7 +31,18 @@ _NEUTRAL = frozenset(
     "episode severity organism not applicable nature cause single due classified associated presence".split()
 )
 # Words of titles that notes mostly leave unsaid.
-_LIGHT = ("primary", "unilateral", "idiopathic", "simple", "acquired", "nontraumatic", "specified", "native", "nonrheumatic", "region")
+_LIGHT = (
+    "primary",
+    "unilateral",
+    "idiopathic",
+    "simple",
+    "acquired",
+    "nontraumatic",
+    "specified",
+    "native",
+    "nonrheumatic",
+    "region",
+)
 _OTHER = frozenset("other specified".split())
 # Words written otherwise in notes than in titles; the note's word counts for the title's.
 _EQUALS = {
@@ -137,7 +148,9 @@ def _split_title(title: str) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
         return " "
 
     text = re.sub(r"\bwithout (?:mention of )?([^,;]*?)(?=,|;| with | and with | of | without |$)", cut, text)
-    text = re.sub(r"\b(?:not intractable)\b", lambda m: denied.append("intractable") or " ", text)
+    if "not intractable" in text:
+        denied.append("intractable")
+        text = text.replace("not intractable", " ")
     words = term_words(text)
     is_other = text.strip().startswith("other ") or ", other" in text or "other specified" in text
     asserted = tuple(w for w in words if w not in _NEUTRAL and w not in _OTHER)
@@ -148,10 +161,28 @@ def _sites(release: Release, number: Mapping[str, int]) -> set[str]:
     """Collect the parts of the body that titles give a side to: the word after "right" or "left"."""
     found: dict[str, int] = {}
     for i in range(len(release)):
-        for m in re.finditer(r"\b(?:right|left|bilateral) (?:(?:upper|lower|proximal|distal|index|middle|ring|little|great|lesser|female|male|main) )?([a-z]+)", release.title_at(i).lower()):
+        for m in re.finditer(
+            r"\b(?:right|left|bilateral) (?:(?:upper|lower|proximal|distal|index|middle|ring|little|great|lesser|female|male|main) )?([a-z]+)",
+            release.title_at(i).lower(),
+        ):
             w = normal_form(m.group(1))
             found[w] = found.get(w, 0) + 1
-    noise = {"side", "dominant", "non", "non-dominant", "not", "upper", "lower", "ventricular", "heart", "bundle", "anterior", "posterior", "and", "arm"}
+    noise = {
+        "side",
+        "dominant",
+        "non",
+        "non-dominant",
+        "not",
+        "upper",
+        "lower",
+        "ventricular",
+        "heart",
+        "bundle",
+        "anterior",
+        "posterior",
+        "and",
+        "arm",
+    }
     return {w for w, n in found.items() if n >= 2 and w in number and w not in noise} | ({"arm"} & set(number))
 
 
@@ -202,10 +233,7 @@ def compile_specificity(release: Release) -> tuple[dict[str, Any], dict[str, str
         "denied_words.npy": np.array([number[w] for _, d, _ in split for w in d], np.int32),
         "stem_other.npy": np.array([o for _, _, o in split], np.uint8),
         "stem_plain.npy": np.array(
-            [
-                _plainness(release.title_at(int(i)).lower())
-                for i in stems
-            ],
+            [_plainness(release.title_at(int(i)).lower()) for i in stems],
             np.float32,
         ),
         "stem_sevenths.txt": "\n".join(sevenths.get(int(i), "") for i in stems),
@@ -239,7 +267,7 @@ def with_seventh(stem: str, allowed: str, release: Release, wanted: str) -> str:
     """
     if not allowed:
         return stem
-    for character in (*wanted, "A", "0", "9", *sorted(allowed)):
+    for character in f"{wanted}A09{''.join(sorted(allowed))}":
         if character in allowed:
             body = stem.replace(".", "")
             full = body + "X" * (6 - len(body)) + character
@@ -348,9 +376,7 @@ class SpecificityTable:
         base += 0.12 * np.minimum(self.stem_plain[a:b], 1.0)
         d = self.denied_starts
         denied = {int(w): True for r in rows for w in self.denied_words[d[r] : d[r + 1]].tolist()}
-        denied_rows = {
-            w: tuple(k for k, r in enumerate(rows) if w in self.denied_words[d[r] : d[r + 1]]) for w in denied
-        }
+        denied_rows = {w: tuple(k for k, r in enumerate(rows) if w in self.denied_words[d[r] : d[r + 1]]) for w in denied}
         return rows, {w: tuple(v) for w, v in occurrences.items()}, base, (weight, denied_rows, words)
 
     def _best(self, root: int, default: int, context: tuple[tuple[int, float], ...]) -> Choice | None:
@@ -443,7 +469,9 @@ class SpecificityTable:
         own = {self.words[w] for w in self.stem_words[self.stem_starts[row] : self.stem_starts[row + 1]].tolist()}
         return own <= set(term_words(self.release.title_at(root).lower()))
 
-    def missing_words(self, root: int, chosen: int, context: Mapping[int, float], limit: int = 6) -> list[tuple[int, tuple[str, ...]]]:
+    def missing_words(
+        self, root: int, chosen: int, context: Mapping[int, float], limit: int = 6
+    ) -> list[tuple[int, tuple[str, ...]]]:
         """List the codes under a header that one or two more words would lead to.
 
         Returns

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 
 from codesuggest.extract.sections import find_sections
@@ -40,7 +42,7 @@ def test_sections_cover_the_text() -> None:
     sections = find_sections(text)
     assert sections[0].start == 0
     assert sections[-1].end == len(text)
-    assert all(a.end == b.start for a, b in zip(sections, sections[1:], strict=False))
+    assert all(a.end == b.start for a, b in pairwise(sections))
 
 
 def sentences(text: str) -> list[str]:
