@@ -14,16 +14,20 @@ from __future__ import annotations
 import csv
 import datetime as dt
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 from codesuggest.codes import Release, Releases
-from codesuggest.edits import guidelines, tabular
+from codesuggest.edits import drg, guidelines, mce, poa, tabular
 from codesuggest.edits.catalogue import SEVERITIES, Rule
 from codesuggest.edits.claim import Claim, Diagnosis, Procedure
+from codesuggest.edits.drg import CcTable
 from codesuggest.edits.guidelines import CodeRule, GuidelineTable, read_guidelines
 from codesuggest.edits.index import CodeFacts, ReleaseIndex
+from codesuggest.edits.mce import ListBits, MceLists
+from codesuggest.edits.poa import PoaExempt
 from codesuggest.errors import ConfigError, PrerequisiteError
 from codesuggest.records import Finding
 
@@ -78,6 +82,14 @@ class Tables:
         ICD-10-CM in force.
     guidelines : GuidelineTable
     integral : tuple of IntegralRow
+    mce : tuple of MceLists
+        Versions of the Medicare Code Editor's lists; the first that covers the date and holds the list is used.
+    poa : tuple of PoaExempt
+        Lists of POA exempt codes, likewise.
+    cc : tuple of CcTable
+        CC and MCC by version.
+    pcs : Release or None
+        ICD-10-PCS in force; without it procedure codes of a stay are not looked up.
 
     Examples
     --------
@@ -89,7 +101,11 @@ class Tables:
     release: Release
     guidelines: GuidelineTable
     integral: tuple[IntegralRow, ...] = ()
-    _bound: dict[str, object] = field(default_factory=dict, repr=False, compare=False)
+    mce: tuple[MceLists, ...] = ()
+    poa: tuple[PoaExempt, ...] = ()
+    cc: tuple[CcTable, ...] = ()
+    pcs: Release | None = None
+    _bound: dict[object, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
     def index(self) -> ReleaseIndex:
@@ -98,7 +114,49 @@ class Tables:
         for row in self.integral:
             groups[row.symptom] = row.symptom
             groups[row.disease] = row.disease
-        return ReleaseIndex(self.release, groups)
+        lists: dict[str, tuple[str, ...]] = {}
+        for version in self.mce:
+            groups.update({version.name(name): expression for name, expression in version.expressions.items()})
+            lists.update({version.name(name): codes for name, codes in version.codes.items()})
+        for i, exempt in enumerate(self.poa):
+            groups.update(
+                {f"poa {i} exempt": exempt.exempt, f"poa {i} unsure": exempt.unsure, f"poa {i} chronic": exempt.chronic}
+            )
+            if exempt.codes:
+                del groups[f"poa {i} exempt"]
+                lists[f"poa {i} exempt"] = exempt.codes
+        return ReleaseIndex(self.release, groups, lists)
+
+    def mce_on(self, on: dt.date) -> ListBits:
+        """Give the lists of the Medicare Code Editor in force, as bits."""
+        key = ("mce", on)
+        if key not in self._bound:
+            self._bound[key] = mce.lists_on(self.mce, self.index.bit, on)
+        found: ListBits = self._bound[key]
+        return found
+
+    def poa_on(self, on: dt.date) -> tuple[int, int, int, bool, str]:
+        """Bits of exempt, unsure and chronic codes; whether the list is official; its source."""
+        for i, exempt in enumerate(self.poa):
+            if exempt.holds(on):
+                bit = self.index.bit
+                bits = bit[f"poa {i} exempt"], bit[f"poa {i} unsure"], bit[f"poa {i} chronic"]
+                return (*bits, exempt.is_official, exempt.source)
+        return 0, ~0, 0, False, "no list"
+
+    def cc_on(self, on: dt.date) -> CcTable | None:
+        """CC and MCC of the version in force, None when it was not handed in."""
+        return next((table for table in self.cc if table.holds(on)), None)
+
+    def with_(self, **changes: Any) -> Tables:  # noqa: ANN401 - the types are those of the fields
+        """Make tables that differ in the named fields; lists handed in are looked at before those that are there.
+
+        Examples
+        --------
+        >>> default_tables(dt.date(2026, 5, 4)).with_(mce=()).mce
+        ()
+        """
+        return replace(self, **changes)
 
     def bound_guidelines(self, index: ReleaseIndex) -> list[tuple[CodeRule, int, int, int]]:
         """Rows of the guidelines with the bits of their codes."""
@@ -262,12 +320,21 @@ def check(
     if claim.diagnoses:
         tabular.check(view, add)
         guidelines.check(view, add)
+        mce.check(view, add)
+        poa.check(view, add)
+        drg.check(view, add)
     return sorted_findings(found) if found else ()
 
 
 @lru_cache(maxsize=8)
 def _tables_of(release: Release) -> Tables:
-    return Tables(release, read_guidelines(TABLES_FOLDER / "guidelines.toml"), read_integral(TABLES_FOLDER / "integral.tsv"))
+    return Tables(
+        release,
+        read_guidelines(TABLES_FOLDER / "guidelines.toml"),
+        read_integral(TABLES_FOLDER / "integral.tsv"),
+        mce=(mce.derived_lists(),),
+        poa=(poa.derived_exempt(),),
+    )
 
 
 _RELEASES = Releases()
@@ -303,4 +370,5 @@ def catalogue(tables: Tables | None = None) -> tuple[Rule, ...]:
     >>> catalogue()[0].id
     'TAB-01'
     """
-    return (*tabular.RULES, *guidelines.RULES, *(tables.rules() if tables is not None else ()))
+    brought = tables.rules() if tables is not None else ()
+    return (*tabular.RULES, *guidelines.RULES, *brought, *mce.RULES, *poa.RULES, *drg.RULES)

@@ -296,6 +296,7 @@ GROUPS = {
     "symptom": "R00-R69, M25.5, M79.1, M79.6",
     "other_clinicians": OTHER_CLINICIANS,
     "abnormal": ABNORMAL_FINDINGS,
+    "wrong_procedure": "Y65.5",
 }
 _TRIMESTER = re.compile(r"\b(first|second|third) trimester\b")
 

@@ -27,8 +27,8 @@ UNKNOWN_KEPT = 20_000
 _TOKEN = re.compile(r"(!?)([A-Z][0-9A-Z]{2}(?:\.[0-9A-Z]+)?)(?:-([A-Z][0-9A-Z]{2}(?:\.[0-9A-Z]+)?))?(?:/(.+))?")
 _SITES = (
     "eye|ear|side|breast|lung|shoulder|upper arm|elbow|forearm|wrist|hand|hip|thigh|knee|lower leg|ankle and foot|ankle|foot|"
-    "lower limb|upper limb|limb|lower extremity|upper extremity|finger|great toe|toe|kidney|ovary|testis|femur|tibia|fibula|humerus|radius|"
-    "ulna|clavicle|scapula|patella|leg|arm|eyelid|orbit|thumb"
+    "lower limb|upper limb|limb|lower extremity|upper extremity|finger|great toe|toe|kidney|ovary|testis|femur|tibia|fibula|"
+    "humerus|radius|ulna|clavicle|scapula|patella|leg|arm|eyelid|orbit|thumb"
 )
 _SIDE = re.compile(rf"\b(right|left|bilateral|both)\b|\bunspecified (?=(?:{_SITES})\b)")
 _SIDE_AND_SITE = re.compile(rf", (?:right|left|bilateral|both|unspecified)(?: (?:{_SITES})s?)?(?=,|$)")

@@ -101,9 +101,7 @@ def test_a_row_holds_between_its_dates(tmp_path):
     """
     file = tmp_path / "g.toml"
     file.write_text(row)
-    import dataclasses
-
-    ours = dataclasses.replace(tables(), guidelines=read_guidelines(file), _bound={})
+    ours = tables().with_(guidelines=read_guidelines(file))
     assert ids("I10", with_tables=ours) == ["GUI-999"]
     assert ids("I10", with_tables=ours, on=dt.date(2025, 10, 1)) == ["GUI-999"]
     assert ids("I10", with_tables=ours, on=DAY + dt.timedelta(days=1)) == []
