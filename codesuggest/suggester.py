@@ -15,7 +15,7 @@ from codesuggest.extract.convert import Extraction
 from codesuggest.extract.pipeline import Extractor
 from codesuggest.model import Model
 from codesuggest.rank.candidates import Candidate, CandidateFinder, LeftOut
-from codesuggest.rank.features import NoteView, featurize
+from codesuggest.rank.features import SOFT_CUES, NoteView, featurize
 from codesuggest.rank.rules.tables import Rules
 from codesuggest.records import Alternative, Evidence, Failure, Mention, Note, Result, Span, Suggestion, Suppressed
 
@@ -24,6 +24,17 @@ __all__ = ["Suggester", "check_note", "load"]
 _NOT_TEXT = re.compile("[\x00-\x08\x0e-\x1b\x1f\ufffd\ud800-\udfff]")
 _WORD = re.compile(r"[^\W_]")
 _MAX_SUGGESTIONS = 60
+# Codes that are only reported beside another: prefix, and prefixes of the company (guidelines I.B.14, I.C.4.a.3, I.C.20).
+_INJURIES = ("S", "T0", "T1", "T2", "T3", "T4", "T5", "T6", "T7", "T8", "M84.3", "O9A", "R")
+_BESIDE: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("Z79.4", ("E08", "E09", "E10", "E11", "E13", "O24")),
+    ("Z79.84", ("E08", "E09", "E10", "E11", "E13", "O24", "R73.03")),
+    ("Z79.85", ("E08", "E09", "E10", "E11", "E13", "E66", "R73.03")),
+    ("Z68", ("E66", "E4", "R63", "R64", "E88.82", "F50", "O99.21", "Z71.3")),
+    ("Y92", _INJURIES),
+    ("Y93", _INJURIES),
+    ("Y99", _INJURIES),
+)
 _SECTION_RANK = {
     "discharge_diagnosis": 0,
     "assessment": 1,
@@ -206,8 +217,22 @@ class Suggester:
         order = sorted(range(len(candidates)), key=lambda i: (-float(probabilities[i]), candidates[i].code))
         suggestions: list[Suggestion] = []
         suppressed: list[Suppressed] = []
+        chosen = self._choose(candidates, [float(p) for p in probabilities])
         for i in order:
             candidate = candidates[i]
+            if not view.inpatient and self._is_uncertain(extraction, candidate):
+                mentions = [extraction.mentions[m] for m in candidate.mentions]
+                suppressed.append(
+                    Suppressed(
+                        candidate.code,
+                        self.model.release.title(candidate.code),
+                        "possible",
+                        "uncertain diagnoses are not coded in outpatient care (guideline IV.H)",
+                        self._evidence(note, extraction, candidate.mentions, "context"),
+                        _first_cue(mentions),
+                    )
+                )
+                continue
             if release is not self.model.release and (candidate.code not in release or not release.is_billable(candidate.code)):
                 suppressed.append(
                     Suppressed(
@@ -222,7 +247,7 @@ class Suggester:
             probability = float(probabilities[i])
             hint = ""
             evidence = self._evidence(note, extraction, candidate.mentions, "supports")
-            if probability < self.threshold and candidate.integral_to:
+            if i not in chosen and candidate.integral_to:
                 suppressed.append(
                     Suppressed(
                         candidate.code,
@@ -246,7 +271,7 @@ class Suggester:
                     system=release.system,
                     description=release.title(candidate.code),
                     probability=probability,
-                    selected=probability >= self.threshold,
+                    selected=i in chosen,
                     billable=True,
                     evidence=evidence,
                     contributions=weights.contributions(X[i]),
@@ -256,6 +281,37 @@ class Suggester:
                 )
             )
         return suggestions, suppressed
+
+    def _choose(self, candidates: list[Candidate], probabilities: list[float]) -> set[int]:
+        """Choose what is put forward: what reaches the threshold, and stands together.
+
+        A code that is only reported beside another (long-term insulin beside diabetes, an organism beside an infection,
+        a place beside an injury) is put forward with it or not at all.
+        """
+        chosen = {i for i, p in enumerate(probabilities) if p >= self.threshold}
+        for i in sorted(chosen):
+            for prefix, company in _BESIDE:
+                if not candidates[i].code.startswith(prefix):
+                    continue
+                near = [j for j, c in enumerate(candidates) if c.code.startswith(company) and j != i]
+                if any(j in chosen for j in near):
+                    continue
+                likely = [j for j in near if probabilities[j] >= 0.6 * self.threshold]
+                if likely:
+                    chosen.add(max(likely, key=lambda j: (probabilities[j], candidates[j].code)))
+                else:
+                    chosen.discard(i)
+        return chosen
+
+    @staticmethod
+    def _is_uncertain(extraction: Extraction, candidate: Candidate) -> bool:
+        """Whether every mention is only raised as a possibility ("rule out", "possible", "?")."""
+        return all(
+            extraction.mentions[m].assertion == "possible"
+            and extraction.mentions[m].kind in ("diagnosis", "finding", "symptom")
+            and extraction.cue_words[m] not in SOFT_CUES
+            for m in candidate.mentions
+        )
 
     def _evidence(self, note: Note, extraction: Extraction, mentions: Iterable[int], role: str) -> tuple[Evidence, ...]:
         """Return the words of the mentions, the most telling first, each place once."""

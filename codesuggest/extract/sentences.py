@@ -24,7 +24,7 @@ _NO_STOP = frozenset(
     "dr mr mrs ms st vs approx pt pts fig dept inc e.g i.e eg ie etc hx dx rx tx b.i.d t.i.d q.i.d p.o al jr sr ext temp resp vol wt ht".split()
 )
 _BULLET = re.compile(r"[^\S\n]*(?:([#*•·>\-–—]+)|(\(?(?:\d{1,2}|[a-zA-Z]|[ivxIVX]{1,4})[.)])(?=[^\S\n]))[^\S\n]*")
-_HEAD_END = re.compile(r"\.(?=\s|$)|:|;|[^\S\n][-–—]+(?=[^\S\n])|[^\S\n]?[–—]|\n|$")
+_HEAD_END = re.compile(r"\.(?=\s|$)|:|;|[^\S\n]?[-–—]+(?=[^\S\n])|[–—]|\n|$")
 _VERBISH = re.compile(
     r"\b(?:is|are|was|were|has|have|had|will|would|should|may|can|reports?|states?|denies|presents?|presented|continues?|continue|start|"
     r"started|return|call|recommend(?:ed)?|follow|given|discussed|reviewed|ordered|check|advised?|increase|decrease|refer|schedule|patient|"

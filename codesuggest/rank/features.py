@@ -18,7 +18,7 @@ from codesuggest.extract.convert import Extraction
 from codesuggest.rank.candidates import Candidate, infer_setting
 from codesuggest.records import Mention, Note
 
-__all__ = ["FEATURES", "FEATURE_NAMES", "NoteView", "featurize"]
+__all__ = ["FEATURES", "FEATURE_NAMES", "SOFT_CUES", "NoteView", "featurize"]
 
 _GROUPS: dict[str, str] = {
     "discharge_diagnosis": "diagnosis",
@@ -143,7 +143,8 @@ FEATURES: dict[str, str] = {
 }
 FEATURE_NAMES: tuple[str, ...] = tuple(FEATURES)
 _COLUMN = {name: i for i, name in enumerate(FEATURE_NAMES)}
-_SOFT = frozenset(
+# Words that lean towards the diagnosis; the others only raise it.
+SOFT_CUES = frozenset(
     {
         "consistent with",
         "likely",
@@ -264,7 +265,7 @@ def featurize(
         possible = all(m.assertion == "possible" for m in own)
         values["only_possible"] = float(possible)
         values["only_possible_inpatient"] = float(possible and inpatient)
-        values["soft_possible"] = float(possible and any(extraction.cue_words[i] in _SOFT for i in candidate.mentions))
+        values["soft_possible"] = float(possible and any(extraction.cue_words[i] in SOFT_CUES for i in candidate.mentions))
         values["only_historical"] = float(all(m.assertion == "historical" for m in own))
         values[f"kind_{kind}"] = 1.0
         if headings and f"{kind}_heading" in column:
