@@ -1,0 +1,33 @@
+"""Batch scoring: whole folders and tables of notes, on many cores or a cluster, restartable.
+
+>>> from codesuggest.batch import score
+>>> report = score("notes.jsonl", to="suggestions.jsonl", workers=8)  # doctest: +SKIP
+>>> print(report)  # doctest: +SKIP
+
+A run goes this way::
+
+    notes/sources.py    notes, lazily and in order
+    run.py              chunks of notes ──► executor ──► results in order ──► spool ──► output, in one move
+    executors.py        processes on this machine (loky), a Dask cluster, or this process
+    work.py             what a worker does with a chunk
+    encode.py           results as JSON lines, Arrow batches or flat rows
+    spool.py            what is done so far, safe against a kill at any moment
+"""
+
+from codesuggest.batch.anchor import Anchored, anchor, anchor_decisions, anchor_excerpts
+from codesuggest.batch.report import ScoreReport
+from codesuggest.batch.run import score
+from codesuggest.batch.spark import spark_schema, spark_score
+from codesuggest.batch.tables import arrow_schema
+
+__all__ = [
+    "Anchored",
+    "ScoreReport",
+    "anchor",
+    "anchor_decisions",
+    "anchor_excerpts",
+    "arrow_schema",
+    "score",
+    "spark_schema",
+    "spark_score",
+]
