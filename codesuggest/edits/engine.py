@@ -20,13 +20,14 @@ from pathlib import Path
 from typing import Any
 
 from codesuggest.codes import Release, Releases
-from codesuggest.edits import drg, guidelines, mce, poa, tabular
+from codesuggest.edits import drg, guidelines, mce, ncci, poa, tabular
 from codesuggest.edits.catalogue import SEVERITIES, Rule
 from codesuggest.edits.claim import Claim, Diagnosis, Procedure
 from codesuggest.edits.drg import CcTable
 from codesuggest.edits.guidelines import CodeRule, GuidelineTable, read_guidelines
 from codesuggest.edits.index import CodeFacts, ReleaseIndex
 from codesuggest.edits.mce import ListBits, MceLists
+from codesuggest.edits.ncci import AddOnTable, BypassModifier, MueTable, PtpTable, read_bypass_modifiers
 from codesuggest.edits.poa import PoaExempt
 from codesuggest.errors import ConfigError, PrerequisiteError
 from codesuggest.records import Finding
@@ -90,6 +91,10 @@ class Tables:
         CC and MCC by version.
     pcs : Release or None
         ICD-10-PCS in force; without it procedure codes of a stay are not looked up.
+    ptp, mue, add_on : tuples of PtpTable, MueTable and AddOnTable
+        CMS's quarterly NCCI files, compiled or read; the first that covers the day of a service is used.
+    bypass : tuple of BypassModifier
+        Modifiers that may bypass a pair.
 
     Examples
     --------
@@ -105,6 +110,10 @@ class Tables:
     poa: tuple[PoaExempt, ...] = ()
     cc: tuple[CcTable, ...] = ()
     pcs: Release | None = None
+    ptp: tuple[PtpTable, ...] = ()
+    mue: tuple[MueTable, ...] = ()
+    add_on: tuple[AddOnTable, ...] = ()
+    bypass: tuple[BypassModifier, ...] = ()
     _bound: dict[object, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
@@ -147,6 +156,24 @@ class Tables:
     def cc_on(self, on: dt.date) -> CcTable | None:
         """CC and MCC of the version in force, None when it was not handed in."""
         return next((table for table in self.cc if table.holds(on)), None)
+
+    def ncci_on(self, kind: str, day: dt.date) -> tuple[PtpTable | None, MueTable | None, AddOnTable | None]:
+        """NCCI tables of a kind (practitioner, hospital) in force on a day."""
+        key = ("ncci", kind, day)
+        if key not in self._bound:
+            self._bound[key] = (
+                next((t for t in self.ptp if t.kind == kind and t.holds(day)), None),
+                next((t for t in self.mue if t.kind == kind and t.holds(day)), None),
+                next((t for t in self.add_on if t.holds(day)), None),
+            )
+        found: tuple[PtpTable | None, MueTable | None, AddOnTable | None] = self._bound[key]
+        return found
+
+    def bypass_on(self, day: dt.date) -> dict[str, str]:
+        """Give the modifiers that may bypass a pair on a day, with their kinds."""
+        return {
+            m.modifier: m.kind for m in self.bypass if (m.first is None or m.first <= day) and (m.last is None or day <= m.last)
+        }
 
     def with_(self, **changes: Any) -> Tables:  # noqa: ANN401 - the types are those of the fields
         """Make tables that differ in the named fields; lists handed in are looked at before those that are there.
@@ -323,6 +350,8 @@ def check(
         mce.check(view, add)
         poa.check(view, add)
         drg.check(view, add)
+    if claim.procedures:
+        ncci.check(view, add)
     return sorted_findings(found) if found else ()
 
 
@@ -334,6 +363,7 @@ def _tables_of(release: Release) -> Tables:
         read_integral(TABLES_FOLDER / "integral.tsv"),
         mce=(mce.derived_lists(),),
         poa=(poa.derived_exempt(),),
+        bypass=read_bypass_modifiers(TABLES_FOLDER / "ptp_modifiers.tsv"),
     )
 
 
@@ -371,4 +401,4 @@ def catalogue(tables: Tables | None = None) -> tuple[Rule, ...]:
     'TAB-01'
     """
     brought = tables.rules() if tables is not None else ()
-    return (*tabular.RULES, *guidelines.RULES, *brought, *mce.RULES, *poa.RULES, *drg.RULES)
+    return (*tabular.RULES, *guidelines.RULES, *brought, *mce.RULES, *poa.RULES, *drg.RULES, *ncci.RULES)
