@@ -377,7 +377,8 @@ class TermMatcher:
         places = [where[w] for w in wanted]
         ordered = sorted(set(places))
         first, last = ordered[0], ordered[-1]
-        gaps = int(counted[last] - counted[first]) + 1 - len(ordered)
+        is_list = last - first > 2 and _is_list(lowers, first, last, places, places == ordered)
+        gaps = 0 if is_list and n_words == 2 else int(counted[last] - counted[first]) + 1 - len(ordered)
         if gaps > 0 and last - first < 9:
             gaps -= sum(1 for t in range(first + 1, last) if lowers[t] in _SIDED and t not in places)
         if gaps > (2 if n_words == 2 else 3):
@@ -396,14 +397,14 @@ class TermMatcher:
         linked = any(lowers[t] in _LINKS for t in between)
         if not in_order:
             inverted = len(marks) == 1 and marks[0] in (",", "-", "–", "(") and gaps == 0
-            if gaps > 1 or any(lowers[t] in _BREAKERS for t in between):
+            if gaps > 1 or (not is_list and any(lowers[t] in _BREAKERS for t in between)):
                 return None
             sided = not marks and any(lowers[t] in _SIDED for t in between)
             if not linked and not inverted and not sided and not (gaps == 0 and not marks and n_words > 2):
                 return None
             quality -= 0.1
         if "," in marks and (in_order or linked):
-            if not _is_list(lowers, first, last, places, in_order):
+            if not is_list:
                 return None
             quality -= 0.08
         elif (

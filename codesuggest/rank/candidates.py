@@ -55,7 +55,7 @@ _SIDE_FORMS = {
     "l": "L",
     "r": "R",
 }
-_DENIERS = frozenset({"without", "w/o", "no", "non", "not"})
+_DENIERS = frozenset({"without", "w/o", "no", "not"})
 _DIABETES = ("E08", "E09", "E10", "E13")
 _TYPE_TWO = re.compile(r"\b(?:2|ii|two|t2dm|dm2|dmii|niddm|t2)\b")
 # Codes that are only reported beside another (guideline I.B.14, I.C.15.a, I.C.18.e).
@@ -199,12 +199,15 @@ class CandidateFinder:
                     excluded.setdefault((code, assertion), []).append(index)
                 continue
             if assertion == "historical" and mention.kind not in _ALWAYS_STANDING:
-                past = self.rules.history.personal_of(code) if _is_past(extraction.cue_words[index]) else ""
+                cue = extraction.cue_words[index]
+                past = self.rules.history.personal_of(code) if _is_past(cue) else ""
+                if code[0] in "ST" and cue in ("s/p", "sp", "status post"):
+                    past = ""  # "s/p fall with laceration" is today's injury
                 if past and past != "current" and past in self.release:
                     self._add(found, past, index, None, "", "history", {})
                     continue
-            code, choice, context = self._resolve(mention, index, near, note)
-            self._add(found, code, index, choice, mention.root, "mention", context)
+            for code, choice, context in self._resolve(mention, index, near):
+                self._add(found, code, index, choice, mention.root, "mention", context)
         left_out: list[LeftOut] = []
         self._type_of_diabetes(found, mentions, left_out)
         self._combine(found, mentions, left_out)
@@ -221,27 +224,35 @@ class CandidateFinder:
     # -- one mention -------------------------------------------------------------------------------------------------
 
     def _resolve(
-        self, mention: Mention, index: int, near: _Surroundings, note: Note
-    ) -> tuple[str, Choice | None, dict[int, float]]:
-        release = self.release
+        self, mention: Mention, index: int, near: _Surroundings
+    ) -> list[tuple[str, Choice | None, dict[int, float]]]:
+        """Make the code of a mention as specific as the note allows.
+
+        One code; two where both sides are affected and the category has no code for both (guideline I.B.13).
+        """
+        release, table = self.release, self.table
         stem_text, stem = self._stem_of(mention.code)
-        context: dict[int, float] = {}
-        choice: Choice | None = None
+        contexts: list[dict[int, float]] = [{}]
+        choices: list[Choice | None] = [None]
         if mention.root != mention.code:
             root = self._index.get(mention.root, -1)
             if root < 0:
                 root = self._index[mention.root] = release.index(mention.root)
-            relevant = self.table.relevant(root)
+            relevant = table.relevant(root)
             if relevant is not None:
-                context = near.context(index, relevant, self.table.sites_under(root))
-                key = tuple(sorted((w, c) for w, c in context.items() if w in relevant))
-                choice = self.table.best(root, stem, key)
-                if choice is not None:
-                    stem, stem_text = choice.code, release.text(choice.code)
-        allowed = self.table.seventh(stem)
-        if allowed:
-            return with_seventh(stem_text, allowed, release, near.seventh(index, allowed)), choice, context
-        return stem_text, choice, context
+                context = near.context(index, relevant, table.sites_under(root))
+                contexts = table.both_sides(root, context)
+                choices = [table.best(root, stem, tuple(sorted((w, c) for w, c in ctx.items() if w in relevant))) for ctx in contexts]
+                if len(contexts) == 2 and (choices[0] is None or choices[1] is None or choices[0].code == choices[1].code):
+                    contexts, choices = contexts[:1], choices[:1]
+        found: list[tuple[str, Choice | None, dict[int, float]]] = []
+        for context, choice in zip(contexts, choices, strict=True):
+            code, text = (choice.code, release.text(choice.code)) if choice is not None else (stem, stem_text)
+            allowed = table.seventh(code)
+            if allowed:
+                text = with_seventh(text, allowed, release, near.seventh(index, allowed, text))
+            found.append((text, choice, context))
+        return found
 
     def _stem_of(self, code: str) -> tuple[str, int]:
         hit = self._stem.get(code)
@@ -557,7 +568,7 @@ class _Surroundings:
                 return ranked[0][0]
         return None
 
-    def seventh(self, index: int, allowed: str) -> str:
+    def seventh(self, index: int, allowed: str, code: str) -> str:
         """Return the wanted seventh characters, best first (guidelines I.C.19.a, I.C.19.c, I.C.13.c)."""
         mention = self.extraction.mentions[index]
         c, d = self.blocks[mention.block], self.blocks[mention.block + 1]
@@ -583,6 +594,8 @@ class _Surroundings:
         if {"healing", "healed"} & block and "delayed" in block:
             wanted += "G"
         lead = self._lead()
+        if code.startswith("T8"):  # a complication under treatment, although the visit follows an operation
+            return wanted
         if any(w in block for w in ("healing", "healed", "aftercare")) or (
             any(w in lead for w in _FOLLOW_UP) and any(w in block or w in lead for w in (*_FOLLOW_UP, "weeks", "removal", "cast"))
         ):

@@ -328,6 +328,19 @@ class SpecificityTable:
             return None
         return frozenset(prepared[1]) | frozenset(prepared[3][1]) | frozenset(self.sides)
 
+    def both_sides(self, root: int, context: dict[int, float]) -> list[dict[int, float]]:
+        """Split a context that says "both" into right and left where no title under the header says "bilateral"."""
+        ids = {name: w for w, name in self.sides.items()}
+        both = ids.get("bilateral", -1)
+        if both not in context:
+            return [context]
+        prepared = self._prepared(root)
+        occurrences = prepared[1] if prepared is not None else {}
+        if both in occurrences or ids["left"] not in occurrences or ids["right"] not in occurrences:
+            return [context]
+        rest = {w: c for w, c in context.items() if w != both}
+        return [{**rest, ids["right"]: 1.0}, {**rest, ids["left"]: 1.0}]
+
     def sites_under(self, root: int) -> frozenset[int]:
         """Return the parts of the body that the titles under a header name."""
         return self._sites_under(root)
@@ -412,6 +425,8 @@ class SpecificityTable:
                     score[k] -= 0.8 * c
         default_row = int(np.searchsorted(self.stem_code[rows], default))
         has_default = default_row < len(rows) and int(self.stem_code[rows[default_row]]) == default
+        if has_default and self.stem_other[rows[default_row]]:
+            score += 0.45 * np.asarray(self.stem_other[rows])  # the default is a code for the rest itself
         if has_default:
             # what the default's title says holds; a code that lacks the term's own words speaks of something else
             for w in words[default_row]:
