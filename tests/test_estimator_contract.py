@@ -14,8 +14,8 @@ from codesuggest.rank.estimator import CodeRanker
 def exceptions(estimator):
     """Name the checks that cannot hold, each with its reason."""
     return {
-        "check_sample_weight_equivalence_on_dense_data": "the calibration folds are made of notes, and a repeated row without groups "
-        "is a note of its own: repetition changes the folds (the weights agree: test_weight_is_as_good_as_repetition)",
+        "check_sample_weight_equivalence_on_dense_data": "the calibration folds are made of notes, and a repeated row "
+        "without groups is a note of its own, so repetition changes the folds; see test_weight_is_as_good_as_repetition",
     }
 
 

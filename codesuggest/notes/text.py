@@ -119,7 +119,8 @@ def decode(data: bytes, *, name: str = "note") -> DecodedText:
             return _decode_as(data, encoding, name)
     n_nul = data.count(0)
     if n_nul > 0.02 * len(data):
-        if data[0::2].count(0) > 0.3 * len(data) / 2 or data[1::2].count(0) > 0.3 * len(data) / 2:
+        few, many = sorted((data[0::2].count(0), data[1::2].count(0)))
+        if many > 0.3 * len(data) / 2 and few < 0.1 * many:
             problem = "looks like UTF-16 without a byte order mark"
         else:
             problem = f"is a binary file: {n_nul:,} of its {len(data):,} bytes are NUL"
