@@ -12,7 +12,7 @@ from codesuggest.cli import app
 from codesuggest.model import default_model_folder
 
 settings.register_profile(
-    "project", deadline=None, derandomize=True, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    "project", deadline=None, derandomize=True, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 settings.load_profile("project")
 
