@@ -181,7 +181,7 @@ def official_entries(release: Release) -> list[LexiconEntry]:
         if "elsewhere classified" in low or "other specified" in low or ", other" in low:
             continue
         words = title_words(title)
-        if not 1 <= len(words) <= 9:
+        if not 1 <= len(words) <= 9 or _is_too_short(words):
             continue
         add(words, code, _clean(title), "title")
     for code, term in release.inclusion_terms():
@@ -189,8 +189,8 @@ def official_entries(release: Release) -> list[LexiconEntry]:
         if low.startswith("other ") or "elsewhere classified" in low or len(term) > 90 or low.endswith(":"):
             continue
         words = title_words(term)
-        if not 1 <= len(words) <= 8:
-            continue
+        if not 1 <= len(words) <= 8 or _is_too_short(words) or "T36" <= code[:3] <= "T50":
+            continue  # under T36 to T50 the inclusion terms are names of drugs
         add(words, code, _clean(term), "inclusion")
     entries = []
     for _, group in sorted(groups.items()):
@@ -205,6 +205,11 @@ def official_entries(release: Release) -> list[LexiconEntry]:
         code = plain[0] if plain and root != plain[0] else (shortest if len(codes) == 1 else root)
         entries.append(LexiconEntry(group["term"], code, root if root != code else "", kind_of_code(code), "", group["source"]))
     return entries
+
+
+def _is_too_short(words: tuple[str, ...]) -> bool:
+    """Whether a single word of a title is an abbreviation or an everyday word, for the reviewed lexicon to settle."""
+    return len(words) == 1 and (len(words[0]) <= 4 or words[0] in EVERYDAY_WORDS)
 
 
 def _clean(title: str) -> str:
@@ -361,7 +366,7 @@ def compile_lexicon(
         if entry.kind == "context":
             continue
         words = term_words(entry.term)
-        if not words:
+        if not words or (len(words) == 1 and words[0] in EVERYDAY_WORDS and "case" not in entry.context.split()):
             continue
         key = tuple(sorted(words))
         if is_official(entry) and key in reviewed:
@@ -454,6 +459,10 @@ def compile_lexicon(
     }
 
 
+# Single words that are no diagnosis by themselves, however a table came by them.
+EVERYDAY_WORDS: frozenset[str] = frozenset(
+    "down now triple falling cocaine pin pr hr discharge stable normal fit well poor good cold hot lie stand walking sitting reading home".split()
+)
 # Abbreviations that are everyday words when written small.
 ENGLISH_LOOKALIKES: frozenset[str] = frozenset(
     "all and are arm as at bid cad can cat do ed fit had has he her hip his hit if in is it lab lad leg let lid lie lip low map mac may me men "

@@ -24,6 +24,7 @@ from codesuggest.extract.assertion import CueTable, find_scopes
 from codesuggest.extract.convert import Extraction, to_extraction
 from codesuggest.extract.lexicon import Lexicon
 from codesuggest.extract.measures import find_measures
+from codesuggest.extract.patient import infer_age_years, infer_sex
 from codesuggest.extract.sections import RawSection, find_sections
 from codesuggest.extract.sentences import Layout, segment
 from codesuggest.extract.terms import Match, NoteFacts, TermMatcher, WordNumbers, is_shouting
@@ -68,7 +69,11 @@ class Extractor:
         tokens = tokenize(note.text)
         sections = find_sections(note.text)
         layout = segment(tokens, sections)
-        facts = NoteFacts(note.sex, note.age_years, note.setting, is_shouting(note.text))
+        age = note.age_years
+        if age is None or age == 0:  # a whole number of years says little of an infant
+            stated = infer_age_years(note.text)
+            age = stated if stated is not None and (age is None or stated < 2) else age
+        facts = NoteFacts(note.sex or infer_sex(note.text), age, note.setting, is_shouting(note.text))
         numbers = self.matcher.numbers(tokens, layout, sections, facts)
         matches = self.matcher.match(tokens, numbers, layout, sections, facts)
         scopes = find_scopes(tokens, numbers.lowers, layout, self.cues)
@@ -157,7 +162,8 @@ def make_terms(nlp: Language, name: str, model: str | None = None) -> Callable[[
     def component(doc: Doc) -> Doc:
         state = _state(doc, "layout", "codesuggest_sentences")
         assert state.layout is not None  # noqa: S101 - narrows the type for the checker
-        facts = NoteFacts(is_shouting=is_shouting(state.tokens.text))
+        text = state.tokens.text
+        facts = NoteFacts(infer_sex(text), infer_age_years(text), is_shouting=is_shouting(text))
         matcher = extractor.matcher
         state.numbers = matcher.numbers(state.tokens, state.layout, state.sections, facts)
         state.matches = matcher.match(state.tokens, state.numbers, state.layout, state.sections, facts)

@@ -167,6 +167,8 @@ class TermMatcher:
                 if len(cache) < _CACHE_LIMIT:
                     cache[low] = number
             append(number)
+        for i in _list_numbers(tokens):
+            ids[i] = -1
         aliases: dict[int, tuple[int, ...]] = {}
         table = self.lexicon.aliases
         scene = _Scene(tokens, lowers, layout, sections, facts)
@@ -260,7 +262,14 @@ class TermMatcher:
                     return False
             elif name == "age":
                 low, _, high = values[0].partition("-")
-                if facts.age_years is not None and not float(low) <= facts.age_years <= float(high or 200):
+                youngest, oldest = float(low), float(high or 200)
+                if facts.age_years is None:
+                    if oldest < 18:  # what only a child has is not supposed of a patient of unknown age
+                        return False
+                elif oldest == 0:  # the perinatal period
+                    if facts.age_years > 28 / 365:
+                        return False
+                elif not youngest <= int(facts.age_years) <= oldest:
                     return False
             elif scene.has_any(values, first, last, in_section=name == "near") != (name == "near"):
                 return False
@@ -308,7 +317,11 @@ class TermMatcher:
         scene = _Scene(tokens, numbers.lowers, layout, sections, facts)
         contexts = lexicon.contexts
         single = lexicon.single
+        expanded = {t for t, words in numbers.aliases.items() if len(words) > 1}
+        own = ids.tolist()
         for pos, number in zip(stream_pos.tolist(), stream_ids.tolist(), strict=True):
+            if pos in expanded and number != own[pos]:
+                continue  # one word of what an abbreviation stands for
             terms = single.get(number)
             if terms is not None:
                 for term in terms:
@@ -479,6 +492,19 @@ class TermMatcher:
                     taken.setdefault(t, []).append(span)
         kept.sort(key=lambda m: (m.tokens, m.term))
         return kept
+
+
+def _list_numbers(tokens: Tokens) -> list[int]:
+    """Return the tokens that number the items of a list: "4. CKD stage 3" has no stage 4."""
+    words, starts, ends, text = tokens.words, tokens.starts, tokens.ends, tokens.text
+    found = []
+    for i in range(len(words) - 1):
+        word = words[i]
+        if len(word) > 2 or not word.isdigit() or words[i + 1] not in ").:" or starts[i + 1] != ends[i]:
+            continue
+        if words[i + 1] == ")" or i == 0 or words[i - 1] in ".;:)#" or "\n" in text[ends[i - 1] : starts[i]]:
+            found.append(i)
+    return found
 
 
 def normal_case(written: str) -> str:

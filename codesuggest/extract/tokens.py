@@ -143,6 +143,10 @@ _IRREGULAR = {
     "metre": "meter",
     "paralysed": "paralyzed",
 }
+# Short words that take a plural; other short words in -s are abbreviations (CRPS is not several CRP).
+_SHORT_SINGULARS = frozenset(
+    "rib hip leg toe eye ear arm lid cut tic fit jaw gum lip nit bug wart uti tia dvt uri svt pvc pac mva mvc sti std bcc scc lac pe fx mi".split()
+)
 _SES = re.compile(r"(?:o|y|ta|pha)ses$")
 
 
@@ -199,7 +203,7 @@ def normal_form(word: str) -> str:
             w.endswith("uses") and not w.endswith("auses") and len(w) > 5
         ):
             w = w[:-2]
-        else:
+        elif len(w) > 4 or w[:-1] in _SHORT_SINGULARS:
             w = w[:-1]
     return w
 
