@@ -136,6 +136,7 @@ class Suggester:
         self.finder = CandidateFinder(model.release, model.specificity, Rules.default())
         self.threshold = model.weights.threshold
         self._release_on: dict[dt.date, Release] = {}
+        self._titles: dict[str, dict[str, str]] = {}
         self._last_effective: dt.date | None = None
 
     # -- one note ----------------------------------------------------------------------------------------------------
@@ -186,6 +187,13 @@ class Suggester:
 
     # -- parts -------------------------------------------------------------------------------------------------------
 
+    def _title(self, release: Release, code: str) -> str:
+        titles = self._titles.setdefault(release.sha256, {})
+        title = titles.get(code)
+        if title is None:
+            title = titles[code] = release.title(code)
+        return title
+
     def _release(self, note: Note) -> Release:
         date = note.date_of_service
         if date is None or (date >= self.model.release.effective and self._newest() == self.model.release.effective):
@@ -225,7 +233,7 @@ class Suggester:
                 suppressed.append(
                     Suppressed(
                         candidate.code,
-                        self.model.release.title(candidate.code),
+                        self._title(self.model.release, candidate.code),
                         "possible",
                         "uncertain diagnoses are not coded in outpatient care (guideline IV.H)",
                         self._evidence(note, extraction, candidate.mentions, "context"),
@@ -237,7 +245,7 @@ class Suggester:
                 suppressed.append(
                     Suppressed(
                         candidate.code,
-                        self.model.release.title(candidate.code),
+                        self._title(self.model.release, candidate.code),
                         "release",
                         f"not a billable code in {release.name}, in force on {note.date_of_service}",
                         self._evidence(note, extraction, candidate.mentions, "context"),
@@ -251,7 +259,7 @@ class Suggester:
                 suppressed.append(
                     Suppressed(
                         candidate.code,
-                        release.title(candidate.code),
+                        self._title(release, candidate.code),
                         "integral",
                         f"integral to {candidate.integral_to} (guideline I.B.5)",
                         evidence,
@@ -269,7 +277,7 @@ class Suggester:
                     rank=len(suggestions) + 1,
                     code=candidate.code,
                     system=release.system,
-                    description=release.title(candidate.code),
+                    description=self._title(release, candidate.code),
                     probability=probability,
                     selected=i in chosen,
                     billable=True,
@@ -398,7 +406,7 @@ class Suggester:
             found.append(
                 Suppressed(
                     item.code,
-                    release.title(item.code),
+                    self._title(release, item.code),
                     item.reason,
                     item.detail or _REASONS.get(item.reason, ""),
                     self._evidence(note, extraction, item.mentions, role),

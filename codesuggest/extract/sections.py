@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from codesuggest.extract.patterns.headings import HEADINGS, SUBHEADINGS, SYSTEMS
 
@@ -235,6 +236,7 @@ _GUESSES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 )
 
 
+@lru_cache(maxsize=4096)
 def _guess(key: str) -> str | None:
     """Guess the section of a heading nobody listed, by its words."""
     if len(key.split()) > 8:

@@ -223,9 +223,7 @@ class CandidateFinder:
 
     # -- one mention -------------------------------------------------------------------------------------------------
 
-    def _resolve(
-        self, mention: Mention, index: int, near: _Surroundings
-    ) -> list[tuple[str, Choice | None, dict[int, float]]]:
+    def _resolve(self, mention: Mention, index: int, near: _Surroundings) -> list[tuple[str, Choice | None, dict[int, float]]]:
         """Make the code of a mention as specific as the note allows.
 
         One code; two where both sides are affected and the category has no code for both (guideline I.B.13).
@@ -242,7 +240,9 @@ class CandidateFinder:
             if relevant is not None:
                 context = near.context(index, relevant, table.sites_under(root))
                 contexts = table.both_sides(root, context)
-                choices = [table.best(root, stem, tuple(sorted((w, c) for w, c in ctx.items() if w in relevant))) for ctx in contexts]
+                choices = [
+                    table.best(root, stem, tuple(sorted((w, c) for w, c in ctx.items() if w in relevant))) for ctx in contexts
+                ]
                 if len(contexts) == 2 and (choices[0] is None or choices[1] is None or choices[0].code == choices[1].code):
                     contexts, choices = contexts[:1], choices[:1]
         found: list[tuple[str, Choice | None, dict[int, float]]] = []
