@@ -1,0 +1,45 @@
+"""Make what the documents show again: ``docs/suggest.svg`` and the outputs of the notebooks. Run after a change of the model."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+
+import nbformat
+from nbclient import NotebookClient
+from rich.console import Console
+
+from codesuggest import load
+from codesuggest.cli import sample_note
+from codesuggest.display import rich_table
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def draw_picture(to: Path) -> None:
+    """Draw what ``codesuggest suggest --sample`` prints, without fonts from elsewhere."""
+    console = Console(record=True, width=118, file=io.StringIO(), force_terminal=True)
+    note = sample_note()
+    console.print(rich_table(load().suggest(note), title=f"{note.note_id} · {note.kind}"))
+    svg = console.export_svg(title="codesuggest suggest --sample", unique_id="suggest")
+    to.write_text(re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL), encoding="utf-8", newline="\n")
+
+
+def run_notebook(path: Path) -> None:
+    """Run a notebook in place and store its outputs."""
+    notebook = nbformat.read(path, as_version=4)
+    NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(path.parent)}}).execute()
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python"},
+    }
+    nbformat.write(notebook, path)
+
+
+if __name__ == "__main__":
+    draw_picture(ROOT / "docs" / "suggest.svg")
+    for notebook_path in sorted((ROOT / "notebooks").glob("*.ipynb")):
+        run_notebook(notebook_path)
