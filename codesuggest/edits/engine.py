@@ -20,15 +20,17 @@ from pathlib import Path
 from typing import Any
 
 from codesuggest.codes import Release, Releases
-from codesuggest.edits import drg, guidelines, mce, ncci, poa, tabular
+from codesuggest.edits import drg, guidelines, mce, modifiers, ncci, poa, policies, tabular
 from codesuggest.edits.catalogue import SEVERITIES, Rule
 from codesuggest.edits.claim import Claim, Diagnosis, Procedure
 from codesuggest.edits.drg import CcTable
 from codesuggest.edits.guidelines import CodeRule, GuidelineTable, read_guidelines
 from codesuggest.edits.index import CodeFacts, ReleaseIndex
 from codesuggest.edits.mce import ListBits, MceLists
+from codesuggest.edits.modifiers import ModifierTable, read_modifiers
 from codesuggest.edits.ncci import AddOnTable, BypassModifier, MueTable, PtpTable, read_bypass_modifiers
 from codesuggest.edits.poa import PoaExempt
+from codesuggest.edits.policies import Policy
 from codesuggest.errors import ConfigError, PrerequisiteError
 from codesuggest.records import Finding
 
@@ -95,6 +97,10 @@ class Tables:
         CMS's quarterly NCCI files, compiled or read; the first that covers the day of a service is used.
     bypass : tuple of BypassModifier
         Modifiers that may bypass a pair.
+    modifiers : ModifierTable or None
+        What modifiers may do.
+    policies : tuple of Policy
+        Of any payers; those of the claim's payer and plan are asked.
 
     Examples
     --------
@@ -114,6 +120,8 @@ class Tables:
     mue: tuple[MueTable, ...] = ()
     add_on: tuple[AddOnTable, ...] = ()
     bypass: tuple[BypassModifier, ...] = ()
+    modifiers: ModifierTable | None = None
+    policies: tuple[Policy, ...] = ()
     _bound: dict[object, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
@@ -123,6 +131,8 @@ class Tables:
         for row in self.integral:
             groups[row.symptom] = row.symptom
             groups[row.disease] = row.disease
+        for policy in self.policies:
+            groups.update(policy.expressions())
         lists: dict[str, tuple[str, ...]] = {}
         for version in self.mce:
             groups.update({version.name(name): expression for name, expression in version.expressions.items()})
@@ -205,7 +215,7 @@ class Tables:
 
     def rules(self) -> tuple[Rule, ...]:
         """Rules these tables bring with them."""
-        return tuple(row.rule for row in self.guidelines.rows)
+        return (*(row.rule for row in self.guidelines.rows), *(r.rule for policy in self.policies for r in policy.rules))
 
 
 class View:
@@ -341,7 +351,8 @@ def check(
     if day is None:
         msg = "The claim has no date of service. Expected one, because it chooses every table. Give the claim a date, or on=."
         raise PrerequisiteError("CS400", msg)
-    view = View(claim, day, default_tables(day) if tables is None else tables, information=information)
+    tables_ = default_tables(day) if tables is None else tables
+    view = View(claim, day, tables_, information=information)
     found: list[Finding] = []
     add = found.append
     if claim.diagnoses:
@@ -352,6 +363,11 @@ def check(
         drg.check(view, add)
     if claim.procedures:
         ncci.check(view, add)
+        modifiers.check(view, add)
+        if tables_.policies:
+            policies.check(view, add)
+            paid = policies.allowed_pairs(view)
+            found[:] = [f for f in found if not (f.rule_id in ("NCCI-01", "NCCI-02") and f.codes in paid)]
     return sorted_findings(found) if found else ()
 
 
@@ -364,6 +380,7 @@ def _tables_of(release: Release) -> Tables:
         mce=(mce.derived_lists(),),
         poa=(poa.derived_exempt(),),
         bypass=read_bypass_modifiers(TABLES_FOLDER / "ptp_modifiers.tsv"),
+        modifiers=read_modifiers(TABLES_FOLDER / "modifiers.tsv"),
     )
 
 
@@ -401,4 +418,4 @@ def catalogue(tables: Tables | None = None) -> tuple[Rule, ...]:
     'TAB-01'
     """
     brought = tables.rules() if tables is not None else ()
-    return (*tabular.RULES, *guidelines.RULES, *brought, *mce.RULES, *poa.RULES, *drg.RULES, *ncci.RULES)
+    return (*tabular.RULES, *guidelines.RULES, *brought, *mce.RULES, *poa.RULES, *drg.RULES, *ncci.RULES, *modifiers.RULES)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,6 +137,11 @@ def places_of(release: Release, expression: str) -> NDArray[np.bool_]:
     >>> int(places_of(Releases().on(date(2026, 5, 4)), "I50.2, !I50.23").sum())
     4
     """
+    return _places_of(release, expression).copy()
+
+
+@lru_cache(maxsize=1024)
+def _places_of(release: Release, expression: str) -> NDArray[np.bool_]:
     found = np.zeros(len(release), dtype=bool)
     for part in expression.split(","):  # a pattern holds no comma
         part = part.strip()
@@ -188,6 +194,69 @@ class _Stabber:
         return self.sets[int(self.starts.searchsorted(i, side="right")) - 1]
 
 
+def _noted(release: Release, kind: str) -> dict[str, tuple[int, int, tuple[InstructionalNote, ...]]]:
+    """Places that carry notes of a kind: name to (low, high, notes)."""
+    arrays = release._arrays  # the public face tells notes code by code; asking for every code would take a second
+    n = len(release)
+    owners = np.unique(arrays["note_owner"][arrays["note_kind"] == NOTE_KINDS.index(kind)])
+    found: dict[str, tuple[int, int, tuple[InstructionalNote, ...]]] = {}
+    for owner in owners.tolist():
+        if owner < n:
+            text = release.text(owner)
+            low, high = release.subtree_range(owner)
+            found[text] = (low, high, release.notes(text, kind))
+    wide: dict[str, tuple[int, int]] = {}
+    for block in release.blocks:
+        wide[block.id] = _range_places(release, CodeRange(block.first, block.last))
+    for chapter in release.chapters:
+        wide[f"chapter {chapter.number}"] = _range_places(release, CodeRange(chapter.first, chapter.last))
+    if (owners >= n).any():
+        for name, (low, high) in wide.items():
+            if low < high:
+                notes = release.notes(release.text(low), kind, inherited=True)
+                own = tuple(note for note in notes if note.code == name)
+                if own:
+                    found[name] = (low, high, own)
+    return found
+
+
+@lru_cache(maxsize=16)
+def _exclusions(release: Release, kind: str) -> tuple[list[Edge], _Stabber, _Stabber]:
+    """Make the edges of one kind of note; kept for the release, which several tables may share."""
+    edges: list[Edge] = []
+    begins: list[tuple[int, int, int]] = []
+    ends: list[tuple[int, int, int]] = []
+    for where, (low, high, notes) in _noted(release, kind).items():
+        for note in notes:
+            for codes in note.codes_mentioned:
+                targets = _runs(release, codes)
+                sources = _without(low, high, targets)
+                if not targets or not sources:
+                    continue
+                edge = len(edges)
+                edges.append(Edge(where, note.text, str(codes), high - low))
+                begins += [(a, b, edge) for a, b in sources]
+                ends += [(a, b, edge) for a, b in targets]
+    n = len(release)
+    return edges, _Stabber(n, begins), _Stabber(n, ends)
+
+
+def _runs(release: Release, codes: CodeRange) -> list[tuple[int, int]]:
+    """Places of a range as half-open runs; a pattern may break it up."""
+    low, high = _range_places(release, codes)
+    if not codes.pattern:
+        return [(low, high)] if low < high else []
+    runs: list[tuple[int, int]] = []
+    pattern = re.compile(codes.pattern)
+    for i in range(low, high):
+        if pattern.match(release.codes[i].decode("ascii")):
+            if runs and runs[-1][1] == i:
+                runs[-1] = (runs[-1][0], i + 1)
+            else:
+                runs.append((i, i + 1))
+    return runs
+
+
 class ReleaseIndex:
     """A release made ready for the edits.
 
@@ -221,7 +290,7 @@ class ReleaseIndex:
         titles: dict[str, NDArray[np.bool_]] = {}
         for name, expression in (groups or {}).items():
             if expression not in titles:
-                titles[expression] = places_of(release, expression)
+                titles[expression] = _places_of(release, expression)
             self.bit[name] = 1 << len(arrays)
             arrays.append(titles[expression])
         for name, codes in (lists or {}).items():
@@ -242,68 +311,10 @@ class ReleaseIndex:
         self._unknown: dict[str, CodeFacts] = {}
         self._groups: dict[tuple[str, str], tuple[NoteGroup, ...]] = {}
         if release.has_notes:
-            self._begins, self._ends = self._exclusions("excludes1", self.edges)
-            self._begins2, self._ends2 = self._exclusions("excludes2", self.edges2)
+            self.edges, self._begins, self._ends = _exclusions(release, "excludes1")
+            self.edges2, self._begins2, self._ends2 = _exclusions(release, "excludes2")
 
     # ------------------------------------------------------------------------------------------------------- the notes
-    def _noted(self, kind: str) -> dict[str, tuple[int, int, tuple[InstructionalNote, ...]]]:
-        """Places that carry notes of a kind: name to (low, high, notes)."""
-        release = self.release
-        arrays = release._arrays  # the public face tells notes code by code; asking for every code would take a second
-        n = len(release)
-        owners = np.unique(arrays["note_owner"][arrays["note_kind"] == NOTE_KINDS.index(kind)])
-        found: dict[str, tuple[int, int, tuple[InstructionalNote, ...]]] = {}
-        for owner in owners.tolist():
-            if owner < n:
-                text = release.text(owner)
-                low, high = release.subtree_range(owner)
-                found[text] = (low, high, release.notes(text, kind))
-        wide: dict[str, tuple[int, int]] = {}
-        for block in release.blocks:
-            wide[block.id] = _range_places(release, CodeRange(block.first, block.last))
-        for chapter in release.chapters:
-            wide[f"chapter {chapter.number}"] = _range_places(release, CodeRange(chapter.first, chapter.last))
-        if (owners >= n).any():
-            for name, (low, high) in wide.items():
-                if low < high:
-                    notes = release.notes(release.text(low), kind, inherited=True)
-                    own = tuple(note for note in notes if note.code == name)
-                    if own:
-                        found[name] = (low, high, own)
-        return found
-
-    def _exclusions(self, kind: str, edges: list[Edge]) -> tuple[_Stabber, _Stabber]:
-        begins: list[tuple[int, int, int]] = []
-        ends: list[tuple[int, int, int]] = []
-        for where, (low, high, notes) in self._noted(kind).items():
-            for note in notes:
-                for codes in note.codes_mentioned:
-                    targets = self._runs(codes)
-                    sources = _without(low, high, targets)
-                    if not targets or not sources:
-                        continue
-                    edge = len(edges)
-                    edges.append(Edge(where, note.text, str(codes), high - low))
-                    begins += [(a, b, edge) for a, b in sources]
-                    ends += [(a, b, edge) for a, b in targets]
-        n = len(self.release)
-        return _Stabber(n, begins), _Stabber(n, ends)
-
-    def _runs(self, codes: CodeRange) -> list[tuple[int, int]]:
-        """Places of a range as half-open runs; a pattern may break it up."""
-        low, high = _range_places(self.release, codes)
-        if not codes.pattern:
-            return [(low, high)] if low < high else []
-        runs: list[tuple[int, int]] = []
-        pattern = re.compile(codes.pattern)
-        for i in range(low, high):
-            if pattern.match(self.release.codes[i].decode("ascii")):
-                if runs and runs[-1][1] == i:
-                    runs[-1] = (runs[-1][0], i + 1)
-                else:
-                    runs.append((i, i + 1))
-        return runs
-
     def _note_groups(self, kind: str, code_text: str) -> tuple[NoteGroup, ...]:
         """Gather the notes of a code and of the codes above it, not of blocks and chapters: those only remind."""
         found: list[NoteGroup] = []

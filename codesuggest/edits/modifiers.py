@@ -1,0 +1,383 @@
+"""Modifiers: whether they exist on the day, go with the code, the setting, each other and the diagnosis, and in which order.
+
+Decision: what a modifier may do is a row of a dated table (``tables/modifiers.tsv``; bring your own for a later quarter). Whether a
+HCPCS modifier exists at all is asked of CMS's HCPCS file when it is handed in; without it an unknown one is passed over. Codes
+are sorted by number range alone: no CPT descriptor is needed or kept.
+
+References
+----------
+CMS, HCPCS Level II; CMS, Medicare Claims Processing Manual, chapters 4 and 12; CMS, NCCI Policy Manual, chapter I.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from codesuggest.codes.readers import HcpcsRecord
+from codesuggest.edits.catalogue import Rule
+from codesuggest.errors import ConfigError
+
+if TYPE_CHECKING:
+    from codesuggest.edits.claim import Procedure
+    from codesuggest.edits.engine import View
+    from codesuggest.records import Finding
+
+__all__ = ["RULES", "Modifier", "ModifierTable", "check", "code_class", "modifiers_of_hcpcs", "read_modifiers"]
+
+_CMS = "CMS, Medicare Claims Processing Manual"
+FORM = Rule("MOD-01", "modifiers", "error", "A modifier that is not two letters or digits.", f"{_CMS}, chapter 23", "Correct it.")
+UNKNOWN = Rule(
+    "MOD-02",
+    "modifiers",
+    "error",
+    "A modifier the HCPCS file in force does not hold.",
+    "CMS, HCPCS Level II, quarterly file",
+    "Check the modifier and the day of service.",
+)
+NOT_IN_FORCE = Rule(
+    "MOD-03",
+    "modifiers",
+    "error",
+    "A modifier before its first or after its last day.",
+    "CMS, HCPCS Level II, quarterly file",
+    "Use the modifier in force on the day of service.",
+)
+WRONG_CODE = Rule(
+    "MOD-04",
+    "modifiers",
+    "error",
+    "A modifier on a code it does not go with, by the range of the code.",
+    f"{_CMS}, chapter 12; NCCI Policy Manual, chapter I",
+    "Move the modifier to the code it belongs to, or leave it out.",
+)
+WRONG_SETTING = Rule(
+    "MOD-05",
+    "modifiers",
+    "error",
+    "A professional modifier on a hospital claim, or the reverse.",
+    f"{_CMS}, chapters 4 and 12",
+    "Use the modifier of the setting, or leave it out.",
+)
+EXCLUSIVE = Rule(
+    "MOD-06",
+    "modifiers",
+    "error",
+    "Two modifiers on one line that exclude each other.",
+    f"{_CMS}, chapter 12; NCCI Policy Manual, chapter I",
+    "Keep the one the record supports.",
+)
+TWICE = Rule("MOD-07", "modifiers", "error", "The same modifier twice on one line.", f"{_CMS}, chapter 12", "Leave one out.")
+ORDER = Rule(
+    "MOD-08",
+    "modifiers",
+    "warning",
+    "An informational modifier before one that changes payment.",
+    f"{_CMS}, chapter 12 (pricing modifiers first)",
+    "Put the pricing modifier first.",
+)
+SIDES = Rule(
+    "MOD-09",
+    "modifiers",
+    "error",
+    "The bilateral modifier 50 with a side, or with more than one unit.",
+    f"{_CMS}, chapter 12, section 40.7",
+    "Bill 50 alone with one unit, or the sides on lines of their own.",
+)
+CONTRADICTION = Rule(
+    "MOD-10",
+    "modifiers",
+    "warning",
+    "A side on a line that contradicts the side of every diagnosis it points to.",
+    "ICD-10-CM Official Guidelines, section I.B.13; CMS, HCPCS Level II",
+    "Correct the modifier, the diagnosis or the pointer.",
+)
+REPEAT = Rule(
+    "MOD-11",
+    "modifiers",
+    "warning",
+    "A service repeated on a day without a modifier that says why.",
+    f"{_CMS}, chapter 12 (76, 77, 91); NCCI Policy Manual, chapter I",
+    "Add 76, 77, 91, 59 or a side, as the record supports; or bill units.",
+)
+REPEAT_LAB = Rule(
+    "MOD-12",
+    "modifiers",
+    "warning",
+    "A repeated laboratory test with 76 or 77 instead of 91.",
+    "NCCI Policy Manual, chapter I.E; chapter X",
+    "Use 91 for a repeat that gives a further result.",
+)
+PRIMARY_CARE = Rule(
+    "MOD-13",
+    "modifiers",
+    "warning",
+    "GE (primary care exception) on a code outside the exception.",
+    f"{_CMS}, chapter 12, section 100.1.1.C",
+    "Use GC when the teaching physician took part.",
+    first=dt.date(2023, 5, 12),
+)
+RULES = (
+    FORM,
+    UNKNOWN,
+    NOT_IN_FORCE,
+    WRONG_CODE,
+    WRONG_SETTING,
+    EXCLUSIVE,
+    TWICE,
+    ORDER,
+    SIDES,
+    CONTRADICTION,
+    REPEAT,
+    REPEAT_LAB,
+    PRIMARY_CARE,
+)
+_PRIMARY_CARE_CODES = frozenset("99202 99203 99211 99212 99213 G0402 G0438 G0439".split())
+_FORM = re.compile(r"[0-9A-Z]{2}")
+_SETTING_OF = {"professional": "professional", "outpatient": "hospital", "emergency": "hospital"}
+
+
+@dataclass(frozen=True, slots=True)
+class Modifier:
+    """A row of the table.
+
+    Parameters
+    ----------
+    modifier : str
+    kind : {"pricing", "informational"}
+    settings : str
+        "professional", "hospital" or "" for both.
+    exclusive : str
+        Modifiers of one group do not stand together on a line.
+    codes : str
+        Class of codes it goes with (`code_class`), with ``!`` those it does not go with, or "".
+    side : {"left", "right", "both", ""}
+    first, last : datetime.date or None
+    source : str
+    """
+
+    modifier: str
+    kind: str
+    settings: str
+    exclusive: str
+    codes: str
+    side: str
+    first: dt.date | None
+    last: dt.date | None
+    source: str
+
+    def holds(self, on: dt.date) -> bool:
+        """Whether the modifier is in force on a day."""
+        return (self.first is None or self.first <= on) and (self.last is None or on <= self.last)
+
+
+@dataclass(frozen=True)
+class ModifierTable:
+    """What modifiers may do, and (when a HCPCS file was handed in) which of them exist.
+
+    Parameters
+    ----------
+    rows : mapping of str to Modifier
+    existing : mapping of str to (first, last), or None
+        HCPCS modifiers with their dates.
+    """
+
+    rows: Mapping[str, Modifier]
+    existing: Mapping[str, tuple[dt.date | None, dt.date | None]] | None = None
+
+
+def read_modifiers(path: str | Path) -> ModifierTable:
+    """Read a table of modifiers (TSV; the head of the shipped one names the columns).
+
+    Raises
+    ------
+    ConfigError
+        CS417 for a column that is missing or a value that is not understood, with its line.
+
+    Examples
+    --------
+    >>> table = read_modifiers(Path(__file__).parent / "tables" / "modifiers.tsv")
+    >>> table.rows["RT"].side, table.rows["26"].kind
+    ('right', 'pricing')
+    """
+    path = Path(path)
+    rows: dict[str, Modifier] = {}
+    with path.open(encoding="utf-8", newline="") as stream:
+        for number, row in enumerate(csv.DictReader(stream, delimiter="\t"), 2):
+            try:
+                made = Modifier(
+                    row["modifier"],
+                    row["kind"],
+                    row["settings"],
+                    row["exclusive"],
+                    row["codes"],
+                    row["side"],
+                    dt.date.fromisoformat(row["first"]) if row["first"] else None,
+                    dt.date.fromisoformat(row["last"]) if row["last"] else None,
+                    row["source"],
+                )
+            except (KeyError, ValueError, TypeError) as error:
+                msg = f"Line {number} of {path.name!r} is not a modifier: {error}. Expected the nine columns. Correct the line."
+                raise ConfigError("CS417", msg) from error
+            if (
+                row["source"] is None
+                or made.kind not in ("pricing", "informational")
+                or (made.codes or "").removeprefix("!") not in ("", *_CLASSES)
+            ):
+                msg = f"Line {number} of {path.name!r} has the kind {made.kind!r} and codes {made.codes!r}. Correct the line."
+                raise ConfigError("CS417", msg)
+            rows[made.modifier] = made
+    return ModifierTable(rows)
+
+
+def modifiers_of_hcpcs(table: ModifierTable, records: Iterable[HcpcsRecord]) -> ModifierTable:
+    """Add to a table which HCPCS modifiers exist, from CMS's HCPCS file.
+
+    Examples
+    --------
+    >>> modifiers_of_hcpcs(ModifierTable({}), []).existing
+    {}
+    """
+    return ModifierTable(table.rows, {r.code: (r.added or r.effective, r.terminated) for r in records if r.is_modifier})
+
+
+_CLASSES = ("evaluation", "laboratory", "anesthesia")
+
+
+def code_class(code_text: str) -> str:
+    """Class of a procedure code by its range; empty when its range says nothing.
+
+    Examples
+    --------
+    >>> code_class("99213"), code_class("80053"), code_class("00100"), code_class("G0101"), code_class("27447")
+    ('evaluation', 'laboratory', 'anesthesia', '', 'other')
+    """
+    if len(code_text) != 5 or not code_text.isdigit():
+        return ""
+    number = int(code_text)
+    if 99202 <= number <= 99499 or 92002 <= number <= 92014:
+        return "evaluation"
+    if 80000 <= number <= 89999:
+        return "laboratory"
+    return "anesthesia" if 100 <= number <= 1999 else "other"
+
+
+def check(view: View, add: Callable[[Finding], None]) -> None:
+    """Run the family on a claim."""
+    table = view.tables.modifiers
+    if table is None:
+        return
+    setting = _SETTING_OF.get(view.claim.setting)
+    lines: dict[tuple[str, dt.date, str], list[Procedure]] = {}
+    for line in view.procedures:
+        day = line.date or view.on
+        if line.modifiers:
+            _line(view, table, line, day, setting, add)
+        if setting is not None and len(line.code) == 5:
+            lines.setdefault((line.code.upper(), day, line.provider), []).append(line)
+    if len(lines) == len(view.procedures):
+        return
+    for (code, _, _), repeated in lines.items():
+        if len(repeated) > 1:
+            seen: set[tuple[str, ...]] = set()
+            for line in repeated:
+                key = tuple(sorted(m.upper() for m in line.modifiers))
+                if key in seen:
+                    numbers = ", ".join(str(p.line) for p in repeated)
+                    message = f"{code} stands on the lines {numbers} of one day and no modifier tells them apart."
+                    add(REPEAT.finding((code,), message))
+                    break
+                seen.add(key)
+
+
+def _line(
+    view: View, table: ModifierTable, line: Procedure, day: dt.date, setting: str | None, add: Callable[[Finding], None]
+) -> None:
+    code = line.code.upper()
+    names = [m.strip().upper() for m in line.modifiers]
+    kind = code_class(code)
+    rows: list[Modifier] = []
+    where = f"Line {line.line}: {code}"
+    for name in names:
+        if not _FORM.fullmatch(name):
+            add(FORM.finding((code,), f"{where} has the modifier {name[:6]!r}."))
+            continue
+        row = table.rows.get(name)
+        if table.existing is not None and not name.isdigit():
+            dates = table.existing.get(name)
+            if dates is None and row is None:
+                add(UNKNOWN.finding((code,), f"{where} has the modifier {name}, which the HCPCS file does not hold."))
+                continue
+            if dates is not None and not ((dates[0] is None or dates[0] <= day) and (dates[1] is None or day <= dates[1])):
+                add(NOT_IN_FORCE.finding((code,), f"{where} has the modifier {name}, which is not in force on {day}."))
+                continue
+        if row is None:
+            continue
+        if not row.holds(day):
+            add(
+                NOT_IN_FORCE.finding(
+                    (code,), f"{where} has the modifier {name}, which is not in force on {day}.", citation=row.source
+                )
+            )
+            continue
+        rows.append(row)
+        if row.codes and kind:
+            refused = row.codes.startswith("!")
+            if (kind == row.codes.lstrip("!")) == refused:
+                words = f"does not go with {row.codes[1:]} codes" if refused else f"goes with {row.codes} codes only"
+                add(WRONG_CODE.finding((code,), f"{where} has the modifier {name}, which {words}.", citation=row.source))
+        if row.settings and setting is not None and row.settings != setting:
+            message = f"{where} has the modifier {name}, which stands on {row.settings} claims only."
+            add(WRONG_SETTING.finding((code,), message, citation=row.source))
+        if name == "GE" and PRIMARY_CARE.holds(day) and code not in _PRIMARY_CARE_CODES:
+            add(PRIMARY_CARE.finding((code,), f"{where} has GE; the exception covers {', '.join(sorted(_PRIMARY_CARE_CODES))}."))
+        if name in ("76", "77") and kind == "laboratory":
+            add(REPEAT_LAB.finding((code,), f"{where} is a laboratory test with {name}."))
+    if len(names) > 1:
+        _together(where, code, names, rows, add)
+    sides = {row.side for row in rows if row.side}
+    if "both" in sides and (len(sides) > 1 or line.units > 1):
+        words = "a side" if len(sides) > 1 else f"{line.units:g} units"
+        add(SIDES.finding((code,), f"{where} has modifier 50 with {words}."))
+    elif len(sides) == 1 and "both" not in sides:
+        _contradiction(view, line, code, sides.pop(), add)
+
+
+def _together(where: str, code: str, names: list[str], rows: list[Modifier], add: Callable[[Finding], None]) -> None:
+    """Compare the modifiers of one line with each other."""
+    twice = sorted({n for n in names if names.count(n) > 1})
+    if twice:
+        add(TWICE.finding((code,), f"{where} has the modifier {', '.join(twice)} twice."))
+    groups: dict[str, set[str]] = {}
+    for row in rows:
+        if row.exclusive and row.exclusive != "side":
+            groups.setdefault(row.exclusive, set()).add(row.modifier)
+    for members in groups.values():
+        if len(members) > 1:
+            add(
+                EXCLUSIVE.finding(
+                    (code,), f"{where} has the modifiers {' and '.join(sorted(members))}, which exclude each other."
+                )
+            )
+    kinds = [row.kind for row in rows]
+    if "pricing" in kinds and "informational" in kinds[: len(kinds) - kinds[::-1].index("pricing")]:
+        last = max(i for i, row in enumerate(rows) if row.kind == "pricing")
+        early = [row.modifier for row in rows[:last] if row.kind == "informational"]
+        add(ORDER.finding((code,), f"{where}: {', '.join(early)} stands before {rows[last].modifier}, which changes payment."))
+
+
+def _contradiction(view: View, line: Procedure, code: str, side: str, add: Callable[[Finding], None]) -> None:
+    pointed = [f for d, f in view.diagnoses if not line.pointers or d.sequence in line.pointers]
+    stated = [f for f in pointed if f.side in ("left", "right", "bilateral")]
+    opposite = "left" if side == "right" else "right"
+    if stated and all(f.side == opposite for f in stated):
+        codes = (code, *dict.fromkeys(f.text for f in stated))
+        names = ", ".join(codes[1:])
+        add(
+            CONTRADICTION.finding(codes, f"Line {line.line}: {code} is billed for the {side} side; {names} names the {opposite}.")
+        )

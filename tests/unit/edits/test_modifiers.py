@@ -1,0 +1,78 @@
+import datetime as dt
+
+import pytest
+from examples import DAY, tables
+
+from codesuggest.codes.readers import HcpcsRecord
+from codesuggest.edits import check, claim_from_text
+from codesuggest.edits.modifiers import modifiers_of_hcpcs, read_modifiers
+from codesuggest.errors import ConfigError
+
+TABLES = tables()
+
+
+def ids(text, *, on=DAY, with_tables=TABLES):
+    return [f.rule_id for f in check(claim_from_text(text), on=on, tables=with_tables) if f.rule_id.startswith("MOD")]
+
+
+@pytest.mark.parametrize(
+    ("fires", "silent", "rule_id"),
+    [
+        ("+G0101-5", "+G0101-59", "MOD-01"),
+        ("+G0101-XS@2014-12-31", "+G0101-XS@2015-01-01", "MOD-03"),
+        ("+99213-93@2021-12-31", "+99213-93@2022-01-01", "MOD-03"),
+        ("+27447-25", "+99213-25", "MOD-04"),
+        ("+99213-RT", "+27447-RT", "MOD-04"),
+        ("+27447-91", "+80053-91", "MOD-04"),
+        ("+27447-AA", "+01402-AA", "MOD-04"),
+        ("+71046-73 setting=professional", "+71046-73 setting=outpatient", "MOD-05"),
+        ("+71046-26 setting=outpatient", "+71046-26 setting=professional", "MOD-05"),
+        ("+71046-26-TC", "+71046-26", "MOD-06"),
+        ("+G0101-59-XS", "+G0101-XS", "MOD-06"),
+        ("+G0101-58-78", "+G0101-58-59", "MOD-06"),
+        ("+G0101-GC-GE", "+G0101-GC", "MOD-06"),
+        ("+99213-95-93", "+99213-95", "MOD-06"),
+        ("+G0101-59-59", "+G0101-59", "MOD-07"),
+        ("+71046-RT-26", "+71046-26-RT", "MOD-08"),
+        ("+27447-50-RT", "+27447-50", "MOD-09"),
+        ("+27447-50*2", "+27447-50*1", "MOD-09"),
+        ("M17.12 +27447-RT", "M17.11 +27447-RT", "MOD-10"),
+        ("M17.12 M17.11 +27447-RT#1", "M17.12 M17.11 +27447-RT#2", "MOD-10"),
+        ("+27447-RT M17.12", "M17.0 M17.12 +27447-LT", "MOD-10"),
+        ("+71046 +71046", "+71046 +71046-76", "MOD-11"),
+        ("+71046@2026-05-04 +71046", "+71046@2026-05-03 +71046", "MOD-11"),
+        ("+80053 +80053-76", "+80053 +80053-91", "MOD-12"),
+        ("+99214-GE", "+99213-GE", "MOD-13"),
+    ],
+)
+def test_a_rule_fires_and_stays_silent(fires, silent, rule_id):
+    setting = "" if "setting" in fires else " setting=professional"
+    assert rule_id in ids(fires + setting)
+    assert rule_id not in ids(silent + setting)
+
+
+def test_the_primary_care_exception_was_wider_until_may_2023():
+    assert ids("+99214-GE setting=professional", on=dt.date(2023, 5, 11)) == []
+    assert ids("+99214-GE setting=professional", on=dt.date(2023, 5, 12)) == ["MOD-13"]
+
+
+def test_a_hcpcs_file_says_which_modifiers_exist():
+    def record(code, terminated=None):
+        return HcpcsRecord(code, True, "", "", "", "", dt.date(2010, 1, 1), None, terminated, "")
+
+    ours = TABLES.with_(modifiers=modifiers_of_hcpcs(TABLES.modifiers, [record("KX"), record("ZZ", dt.date(2026, 5, 4))]))
+    assert ids("+G0101-KX setting=professional", with_tables=ours) == []
+    assert ids("+G0101-Z9 setting=professional", with_tables=ours) == ["MOD-02"]
+    assert ids("+G0101-Z9 setting=professional") == []
+    assert ids("+G0101-ZZ setting=professional", with_tables=ours) == []
+    assert ids("+G0101-ZZ setting=professional", with_tables=ours, on=dt.date(2026, 5, 5)) == ["MOD-03"]
+    assert ids("+G0101-KX setting=professional", with_tables=ours, on=dt.date(2009, 12, 31)) == ["MOD-03"]
+
+
+def test_read_modifiers_names_the_line(tmp_path):
+    head = "modifier\tkind\tsettings\texclusive\tcodes\tside\tfirst\tlast\tsource\n"
+    file = tmp_path / "m.tsv"
+    for line in ("A1\tpricing\n", "A1\tcostly\t\t\t\t\t\t\tx\n", "A1\tpricing\t\t\t\t\tsoon\t\tx\n"):
+        file.write_text(head + line)
+        with pytest.raises(ConfigError, match=r"CS417.*Line 2"):
+            read_modifiers(file)
