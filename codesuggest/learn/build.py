@@ -144,7 +144,7 @@ def build(
     name: Annotated[str, typer.Option(help="Name of the model.")] = "default",
     coded: Annotated[list[Path] | None, typer.Option(help="Further coded notes, JSON lines.")] = None,
 ) -> None:
-    """Build a model: compile the release and the lexicon, then fit the ranker on the training notes."""
+    """Build a model: compile the release and the lexicon, then fit the ranker on the notes of the train and dev parts."""
     releases = Releases()
     info = next(i for i in reversed(releases.list()) if i.system == "ICD-10-CM")
     release = find_release({"name": info.name, "system": info.system, "sha256": info.sha256}, releases)
@@ -154,7 +154,7 @@ def build(
     compile_tables(release, to)
     neutral_weights().save(to)
     write_manifest(to, name=name, release=release, extra={})
-    practice = [n for n in read_practice_notes(notes) if split_of(n.note.note_id) == "train"]
+    practice = [n for n in read_practice_notes(notes) if split_of(n.note.note_id) != "test"]
     for path in coded or ():
         practice.extend(read_coded(path))
     suggester = Suggester(Model.open(to))

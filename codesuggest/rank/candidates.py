@@ -55,10 +55,21 @@ _SIDE_FORMS = {
     "l": "L",
     "r": "R",
 }
+_NUMBERS = frozenset("1 2 3 4 5 i ii iii iv v 1a 1b 2a 2b 3a 3b 3c 4a 4b first second third fourth".split())
+_GRADED = frozenset("stage stages stg grade gr degree class category gustilo aast level".split())
+_TREATED = re.compile(
+    r"\b(?:s ?/ ?p|status post|treated|lumpectomy|mastectomy|prostatectomy|colectomy|nephrectomy|resect\w+|excis\w+|remission|ned|"
+    r"no evidence of (?:disease|recurrence)|no recurrence|without recurrence|disease[ -]free|completed|cured|survivor|post (?:radiation|surgery))\b"
+)
+_ACTIVE = re.compile(
+    r"\b(?:metasta\w+|active|currently|current|undergoing|receiving|cycle|recurrent|progress\w+|newly|new|ongoing|stage iv|stage 4|"
+    r"palliative|on (?:chemo\w*|letrozole|anastrozole|tamoxifen|exemestane|abiraterone|enzalutamide|leuprolide|imatinib))\b"
+)
 _DENIERS = frozenset({"without", "w/o", "no", "not"})
 _DIABETES = ("E08", "E09", "E10", "E13")
 _TYPE_TWO = re.compile(r"\b(?:2|ii|two|t2dm|dm2|dmii|niddm|t2)\b")
 # Codes that are only reported beside another (guideline I.B.14, I.C.15.a, I.C.18.e).
+_BACKGROUND = frozenset({"pmh", "psh", "problem_list", "other", "hpi", "social_history"})
 _COMPANY: dict[str, tuple[tuple[str, ...], str]] = {
     "Z68": (
         (
@@ -203,6 +214,11 @@ class CandidateFinder:
                 past = self.rules.history.personal_of(code) if _is_past(cue) else ""
                 if code[0] in "ST" and cue in ("s/p", "sp", "status post"):
                     past = ""  # "s/p fall with laceration" is today's injury
+                if past and past != "current" and past in self.release:
+                    self._add(found, past, index, None, "", "history", {})
+                    continue
+            if code[0] == "C" and mention.section in _BACKGROUND and near.is_treated(index):
+                past = self.rules.history.personal_of(code)
                 if past and past != "current" and past in self.release:
                     self._add(found, past, index, None, "", "history", {})
                     continue
@@ -474,8 +490,8 @@ class _Surroundings:
         negated = self.negated
         for i in range(low, high):
             w = self.ids[i]
-            if negated[i]:
-                continue
+            if negated[i] or (self.lowers[i] in _NUMBERS and (i == 0 or self.lowers[i - 1] not in _GRADED)):
+                continue  # the 2 of "type 2 diabetes" is no stage of kidney disease
             if w >= 0 and into.get(w, 0.0) < weight:
                 into[w] = weight
             if i in self.aliases:
@@ -533,6 +549,13 @@ class _Surroundings:
             context[self.multiple] = 0.9
         self.table.widen(context)
         return {w: v for w, v in context.items() if w in relevant}
+
+    def is_treated(self, index: int) -> bool:
+        """Whether the sentence of a cancer speaks of treatment that is over (guideline I.C.2.m)."""
+        mention = self.extraction.mentions[index]
+        a, b = self.sentences[mention.sentence], self.sentences[mention.sentence + 1]
+        sentence = " ".join(self.lowers[a : min(b, a + 80)])
+        return _TREATED.search(sentence) is not None and _ACTIVE.search(sentence) is None
 
     def _side(
         self, first: int, last: int, a: int, b: int, c: int, d: int, tokens: tuple[int, ...], sites: frozenset[int]
