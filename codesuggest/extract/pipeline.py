@@ -22,6 +22,7 @@ from codesuggest.codes import Release
 from codesuggest.errors import PrerequisiteError
 from codesuggest.extract.assertion import CueTable, find_scopes
 from codesuggest.extract.convert import Extraction, to_extraction
+from codesuggest.extract.drug_effects import find_drug_effects
 from codesuggest.extract.lexicon import Lexicon
 from codesuggest.extract.measures import find_measures
 from codesuggest.extract.patient import infer_age_years, infer_sex
@@ -79,6 +80,7 @@ class Extractor:
         scopes = find_scopes(tokens, numbers.lowers, layout, self.cues)
         year = note.date_of_service.year if note.date_of_service else None
         measures = list(find_measures(note.text, note.age_years))
+        measures.extend(find_drug_effects(tokens, numbers.lowers, layout, [s.name for s in sections]))
         return to_extraction(tokens, numbers, layout, sections, matches, scopes, self.matcher, self.release, measures, year)
 
 
