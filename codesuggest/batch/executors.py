@@ -17,6 +17,9 @@ lets all the results after it pile up in memory. What would change our mind: a b
 from __future__ import annotations
 
 import importlib
+import os
+import threading
+import time
 import uuid
 from concurrent.futures import BrokenExecutor, Future
 from typing import Any, Protocol
@@ -143,7 +146,18 @@ class _ProcessExecutor:
 
 def _pool(n_workers: int) -> Any:  # noqa: ANN401 - a class of a package without types
     loky = importlib.import_module("joblib.externals.loky")
-    return loky.ProcessPoolExecutor(max_workers=n_workers, timeout=None)
+    return loky.ProcessPoolExecutor(max_workers=n_workers, timeout=None, initializer=_end_with, initargs=(os.getpid(),))
+
+
+def _end_with(parent: int) -> None:
+    """End this worker when the process that started it is gone, however it went: loky's own workers would wait for ever."""
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(0)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _singles(chunk: Chunk) -> list[Chunk]:
