@@ -3,6 +3,7 @@
 from codesuggest.edits.catalogue import Rule
 from codesuggest.edits.claim import Claim, Diagnosis, Procedure, claim_from_dict, claim_from_text, read_claims
 from codesuggest.edits.engine import Tables, catalogue, check, default_tables
+from codesuggest.edits.missed import check_result
 
 __all__ = [
     "Claim",
@@ -12,6 +13,7 @@ __all__ = [
     "Tables",
     "catalogue",
     "check",
+    "check_result",
     "claim_from_dict",
     "claim_from_text",
     "default_tables",

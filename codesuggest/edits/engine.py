@@ -34,7 +34,7 @@ from codesuggest.edits.policies import Policy
 from codesuggest.errors import ConfigError, PrerequisiteError
 from codesuggest.records import Finding
 
-__all__ = ["IntegralRow", "Tables", "View", "catalogue", "check", "default_tables", "sorted_findings"]
+__all__ = ["IntegralRow", "Tables", "View", "catalogue", "check", "day_of", "default_tables", "sorted_findings"]
 
 TABLES_FOLDER = Path(__file__).parent / "tables"
 _SEVERITY_RANK = {severity: rank for rank, severity in enumerate(SEVERITIES)}
@@ -184,6 +184,30 @@ class Tables:
         return {
             m.modifier: m.kind for m in self.bypass if (m.first is None or m.first <= day) and (m.last is None or day <= m.last)
         }
+
+    def skipped(self) -> tuple[str, ...]:
+        """Name the parts that cannot run, or rest on lists worked out, for want of a table.
+
+        Examples
+        --------
+        >>> "NCCI pairs" in " ".join(default_tables(dt.date(2026, 5, 4)).skipped())
+        True
+        """
+        parts = []
+        if not self.release.has_notes:
+            parts.append(f"notes of the Tabular List: {self.release.name} was compiled without them")
+        if not any(lists.is_official for lists in self.mce):
+            parts.append("Medicare Code Editor: no official lists; lists worked out from the Tabular List are used")
+        if not any(exempt.is_official for exempt in self.poa):
+            parts.append("POA: no official list of exempt codes; the guidelines' categories are used")
+        if not self.cc:
+            parts.append("CC and MCC: no list")
+        for name, table in (("NCCI pairs", self.ptp), ("NCCI units", self.mue), ("NCCI add-on codes", self.add_on)):
+            if not table:
+                parts.append(f"{name}: no file")
+        if self.pcs is None:
+            parts.append("ICD-10-PCS: no release, procedure codes of stays are not looked up")
+        return tuple(parts)
 
     def with_(self, **changes: Any) -> Tables:  # noqa: ANN401 - the types are those of the fields
         """Make tables that differ in the named fields; lists handed in are looked at before those that are there.
@@ -347,10 +371,7 @@ def check(
     >>> [(f.rule_id, f.severity, f.codes) for f in findings]
     [('GUI-901', 'warning', ('I10', 'I50.9'))]
     """
-    day = on if on is not None else claim.date_of_service
-    if day is None:
-        msg = "The claim has no date of service. Expected one, because it chooses every table. Give the claim a date, or on=."
-        raise PrerequisiteError("CS400", msg)
+    day = on if on is not None else day_of(claim)
     tables_ = default_tables(day) if tables is None else tables
     view = View(claim, day, tables_, information=information)
     found: list[Finding] = []
@@ -369,6 +390,26 @@ def check(
             paid = policies.allowed_pairs(view)
             found[:] = [f for f in found if not (f.rule_id in ("NCCI-01", "NCCI-02") and f.codes in paid)]
     return sorted_findings(found) if found else ()
+
+
+def day_of(claim: Claim | None) -> dt.date:
+    """Give the date of service of a claim.
+
+    Raises
+    ------
+    PrerequisiteError
+        CS400 when it has none.
+
+    Examples
+    --------
+    >>> day_of(Claim(service_date=dt.date(2026, 5, 4))).year
+    2026
+    """
+    day = claim.date_of_service if claim is not None else None
+    if day is None:
+        msg = "The claim has no date of service. Expected one, because it chooses every table. Give the claim a date, or on=."
+        raise PrerequisiteError("CS400", msg)
+    return day
 
 
 @lru_cache(maxsize=8)

@@ -140,7 +140,7 @@ def places_of(release: Release, expression: str) -> NDArray[np.bool_]:
     return _places_of(release, expression).copy()
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=512)
 def _places_of(release: Release, expression: str) -> NDArray[np.bool_]:
     found = np.zeros(len(release), dtype=bool)
     for part in expression.split(","):  # a pattern holds no comma

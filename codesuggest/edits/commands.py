@@ -1,0 +1,171 @@
+"""Commands: ``edits``, ``policies test`` and ``codes changes --against``. Each is a translation of one call into the library."""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, ParamSpec
+
+import typer
+
+from codesuggest.codes.releases import Releases
+from codesuggest.edits.catalogue import Rule
+from codesuggest.edits.claim import read_claims
+from codesuggest.edits.docs import all_rules
+from codesuggest.edits.engine import check, day_of, default_tables
+from codesuggest.edits.policies import read_policies, run_bench
+from codesuggest.edits.release_changes import read_open_codes, release_of, report
+from codesuggest.errors import CodesuggestError
+from codesuggest.records import Finding
+
+__all__ = ["changes_against", "edits", "policies_app"]
+
+_P = ParamSpec("_P")
+policies_app = typer.Typer(no_args_is_help=True, help="Payer policies: test a folder of them.")
+
+
+@policies_app.callback()
+def _policies() -> None:
+    """Payer policies: test a folder of them."""
+
+
+def _reported(command: Callable[_P, None]) -> Callable[_P, None]:
+    """Print an error of the library as one message and leave with its exit code."""
+
+    @functools.wraps(command)
+    def run(*args: _P.args, **kwargs: _P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+        except CodesuggestError as error:
+            typer.echo(str(error), err=True)
+            raise typer.Exit(error.exit_code) from error
+
+    return run
+
+
+def _show_rules(rules: Iterable[Rule], *, as_json: bool) -> None:
+    for rule in rules:
+        if as_json:
+            row = {
+                "id": rule.id,
+                "family": rule.family,
+                "severity": rule.severity,
+                "description": rule.description,
+                "citation": rule.citation,
+                "resolution": rule.resolution,
+                "first": rule.first and rule.first.isoformat(),
+                "last": rule.last and rule.last.isoformat(),
+                "information": rule.is_information,
+            }
+            typer.echo(json.dumps(row, ensure_ascii=False))
+        else:
+            span = f" [{rule.first or ''} to {rule.last or ''}]" if rule.first or rule.last else ""
+            typer.echo(f"{rule.id:9} {rule.severity:8} {rule.description}{span}\n{'':19}{rule.citation}")
+
+
+def _show(findings: Iterable[Finding], *, indent: str = "") -> None:
+    for finding in findings:
+        typer.echo(f"{indent}{finding.severity:8} {finding.rule_id:9} {finding.message}")
+        typer.echo(f"{indent}{'':19}{finding.resolution} ({finding.citation})")
+
+
+@_reported
+def edits(
+    file: Annotated[Path | None, typer.Argument(help="Claims: a JSON object, a list of them, or JSON lines.")] = None,
+    catalogue: Annotated[bool, typer.Option("--list", help="Print the catalogue of rules instead.")] = False,
+    day: Annotated[
+        datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="Date of service; the claim's own without it.")
+    ] = None,
+    policies: Annotated[Path | None, typer.Option("--policies", help="Folder of payer policies.")] = None,
+    information: Annotated[bool, typer.Option("--information", help="Also report what needs no action.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a claim (or a rule).")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Leave with 1 when an error was found.")] = False,
+) -> None:
+    """Check claims: what a certified coder or a claims scrubber would raise, with the source of each finding."""
+    if catalogue:
+        _show_rules(all_rules(), as_json=as_json)
+        return
+    if file is None:
+        typer.echo("Expected a file of claims, or --list. Try `codesuggest edits --help`.", err=True)
+        raise typer.Exit(2)
+    given = read_policies(policies) if policies is not None else ()
+    kept = {}
+    n_errors = 0
+    for number, claim in enumerate(read_claims(file), 1):
+        on = day.date() if day is not None else day_of(claim)
+        base = default_tables(on)
+        if base.release.sha256 not in kept:
+            kept[base.release.sha256] = base.with_(policies=given) if given else base
+        tables = kept[base.release.sha256]
+        found = check(claim, on=on, tables=tables, information=information)
+        n_errors += sum(f.severity == "error" for f in found)
+        name = claim.claim_id or str(number)
+        if as_json:
+            row = {
+                "claim_id": name,
+                "on": on.isoformat(),
+                "findings": [f.to_dict() for f in found],
+                "skipped": list(tables.skipped()),
+            }
+            typer.echo(json.dumps(row, ensure_ascii=False))
+        else:
+            typer.echo(f"{name}: {'nothing found' if not found else f'{len(found)} findings'}")
+            _show(found, indent="  ")
+    if not as_json and kept:
+        for part in next(iter(kept.values())).skipped():
+            typer.echo(f"not run: {part}", err=True)
+    if strict and n_errors:
+        raise typer.Exit(1)
+
+
+@policies_app.command("test")
+@_reported
+def policies_test(
+    folder: Annotated[Path, typer.Argument(help="Folder of *.toml policies.")],
+    day: Annotated[
+        datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="Choose the code release by this date.")
+    ] = None,
+) -> None:
+    """Check every policy of a folder and run the tests that stand in it."""
+    found = read_policies(folder)
+    on = day.date() if day is not None else max(t.on for p in found for t in p.tests) if any(p.tests for p in found) else None
+    tables = default_tables(on) if on is not None else default_tables(datetime.now().date())  # noqa: DTZ005 - the author's day
+    results = run_bench(found, tables)
+    for result in results:
+        if not result.passed:
+            expected, got = ", ".join(result.expected) or "nothing", ", ".join(result.found) or "nothing"
+            typer.echo(f"failed: {result.policy}, line {result.line}: expected {expected}, found {got}")
+    n_passed = sum(r.passed for r in results)
+    typer.echo(f"{len(found)} policies, {len(results)} tests, {n_passed} passed")
+    if n_passed < len(results):
+        raise typer.Exit(1)
+
+
+@_reported
+def changes_against(
+    old: Annotated[str, typer.Argument(help="Fiscal year, date of service, or folder of a release.")],
+    new: Annotated[str, typer.Argument(help="Fiscal year, date of service, or folder of a release.")],
+    against: Annotated[Path, typer.Option("--against", help="Codes in use: one a line, or CSV with code, chart, date.")],
+    labels: Annotated[Path | None, typer.Option("--labels", help="Codes a model can suggest, one a line.")] = None,
+    policies: Annotated[Path | None, typer.Option("--policies", help="Folder of payer policies.")] = None,
+    folder: Annotated[Path | None, typer.Option("--releases", help="Look in this folder of releases alone.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a finding.")] = False,
+) -> None:
+    """Say what a new release does to open charts, a model's labels and policies."""
+    releases = Releases() if folder is None else Releases(folder)
+    found = report(
+        release_of(old, releases),
+        release_of(new, releases),
+        charts=read_open_codes(against),
+        labels=[c.code for c in read_open_codes(labels)] if labels is not None else (),
+        policies=read_policies(policies) if policies is not None else (),
+    )
+    if as_json:
+        for finding in found:
+            typer.echo(json.dumps(finding.to_dict(), ensure_ascii=False))
+        return
+    typer.echo(f"{len(found)} findings")
+    _show(found)
