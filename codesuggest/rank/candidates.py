@@ -190,7 +190,8 @@ class CandidateFinder:
         left_out : list of LeftOut
         """
         mentions = extraction.mentions
-        near = _Surroundings(extraction, self._side_words, self.table)
+        setting = infer_setting(note, {s.name for s in extraction.sections})
+        near = _Surroundings(extraction, self._side_words, self.table, is_acute=setting in ("inpatient", "emergency"))
         found: dict[str, Candidate] = {}
         excluded: dict[tuple[str, str], list[int]] = {}
         for index, mention in enumerate(mentions):
@@ -448,7 +449,10 @@ def _edges(part: NDArray[np.int32]) -> list[int]:
 class _Surroundings:
     """What stands near each mention: words with weights, the side, the episode of care."""
 
-    def __init__(self, extraction: Extraction, sides: dict[int, str], table: SpecificityTable) -> None:
+    def __init__(
+        self, extraction: Extraction, sides: dict[int, str], table: SpecificityTable, *, is_acute: bool = False
+    ) -> None:
+        self.is_acute = is_acute
         self.extraction = extraction
         self.table = table
         self.sides = sides
@@ -480,6 +484,15 @@ class _Surroundings:
         self._blocks: dict[int, dict[int, float]] = {}
         self.multiple = table.word_id.get("multiple", -1)
         self.unilateral = table.word_id.get("unilateral", -1)
+        self.dominant = table.word_id.get("dominant", -1)
+        self.nondominant = table.word_id.get("nondominant", -1)
+        self.dependence = table.word_id.get("dependence", -1)
+        self.abuse = table.word_id.get("abuse", -1)
+        self.use = table.word_id.get("use", -1)
+
+    def _is_graded(self, i: int) -> bool:
+        """Whether a number is a stage, grade or degree ("stage 3", "second degree")."""
+        return (i > 0 and self.lowers[i - 1] in _GRADED) or (i + 1 < len(self.lowers) and self.lowers[i + 1] in _GRADED)
 
     @staticmethod
     def _is_side_letter(extraction: Extraction, i: int) -> bool:
@@ -490,7 +503,7 @@ class _Surroundings:
         negated = self.negated
         for i in range(low, high):
             w = self.ids[i]
-            if negated[i] or (self.lowers[i] in _NUMBERS and (i == 0 or self.lowers[i - 1] not in _GRADED)):
+            if negated[i] or (self.lowers[i] in _NUMBERS and not self._is_graded(i)):
                 continue  # the 2 of "type 2 diabetes" is no stage of kidney disease
             if w >= 0 and into.get(w, 0.0) < weight:
                 into[w] = weight
@@ -545,9 +558,21 @@ class _Surroundings:
                     context[w] = 1.0
         if side in ("left", "right") and self.unilateral >= 0:
             context.setdefault(self.unilateral, 0.9)
+        # hemiplegia: the right side is the dominant one unless the note says otherwise (guideline I.C.6.a)
+        if side in ("left", "right"):
+            dominant = self.dominant if side == "right" else self.nondominant
+            if dominant >= 0:
+                context.setdefault(dominant, 0.9)
         if self.multiple >= 0 and _SEVERAL.intersection(self.lowers[max(a, first - 3) : min(b, last + 4)]):
             context[self.multiple] = 0.9
         self.table.widen(context)
+        if mention.code.startswith("F1") and "disorder" in mention.term.lower():
+            # DSM-5 use disorder: mild is abuse, moderate and severe are dependence (guideline I.C.5.b)
+            words = self.lowers[max(a, first - 4) : min(b, last + 5)]
+            stands_for = self.dependence if {"severe", "moderate"} & set(words) else self.abuse if "mild" in words else -1
+            if stands_for >= 0:
+                context.pop(self.use, None)
+                context[stands_for] = 1.5
         return {w: v for w, v in context.items() if w in relevant}
 
     def is_treated(self, index: int) -> bool:
@@ -617,7 +642,9 @@ class _Surroundings:
         if {"healing", "healed"} & block and "delayed" in block:
             wanted += "G"
         lead = self._lead()
-        if code.startswith("T8"):  # a complication under treatment, although the visit follows an operation
+        if self.is_acute or code.startswith("T8"):  # active treatment, although an operation went before
+            if "B" in allowed and self._is_open(index):
+                wanted = "B" + wanted
             return wanted
         if any(w in block for w in ("healing", "healed", "aftercare")) or (
             any(w in lead for w in _FOLLOW_UP) and any(w in block or w in lead for w in (*_FOLLOW_UP, "weeks", "removal", "cast"))

@@ -96,7 +96,8 @@ _EQUALS = {
     "staphylococcus": ("staph", "staphylococcal"),
     "coli": ("ecoli",),
     "escherichia": ("coli",),
-    "foot": ("metatarsal", "plantar"),
+    "foot": ("metatarsal", "plantar", "toe", "mtp", "hallux", "heel", "metatarsophalangeal"),
+    "hand": ("finger", "thumb", "metacarpal", "mcp", "palmar", "palm"),
     "great": ("big", "hallux"),
     "toe": ("hallux",),
     "fall": ("fell",),
@@ -312,6 +313,8 @@ class SpecificityTable:
                 if title in self.word_id and form in self.word_id:
                     equals.setdefault(self.word_id[form], []).append(self.word_id[title])
         self.equals = {k: tuple(v) for k, v in equals.items()}
+        pairs = (("foot", "ankle"), ("ankle", "foot"), ("hip", "thigh"), ("pelvis", "thigh"))
+        self.joined = [(self.word_id[a], self.word_id[b]) for a, b in pairs if a in self.word_id and b in self.word_id]
         self._prepared = lru_cache(maxsize=4096)(self._prepare)
         self.is_plainest = lru_cache(maxsize=65536)(self._is_plainest)
         self.best = lru_cache(maxsize=65536)(self._best)
@@ -358,6 +361,9 @@ class SpecificityTable:
             for title_word in self.equals[word]:
                 if context.get(title_word, 0.0) < weight:
                     context[title_word] = weight
+        for one, other in self.joined:  # "ankle and foot": either will do
+            if one in context:
+                context.setdefault(other, 0.0)
         return context
 
     def _prepare(self, root: int) -> tuple[NDArray[np.int64], dict[int, tuple[int, ...]], NDArray[np.float64], Any] | None:
@@ -384,13 +390,17 @@ class SpecificityTable:
             for w in ws:
                 if weight[w] > 0:
                     occurrences.setdefault(w, []).append(k)
-                    base[k] -= (0.25 if w in self.light else 1.0) * weight[w]
+                    base[k] -= self._cost(w) * weight[w]
         base -= 0.45 * self.stem_other[a:b]
         base += 0.12 * np.minimum(self.stem_plain[a:b], 1.0)
         d = self.denied_starts
         denied = {int(w): True for r in rows for w in self.denied_words[d[r] : d[r + 1]].tolist()}
         denied_rows = {w: tuple(k for k, r in enumerate(rows) if w in self.denied_words[d[r] : d[r + 1]]) for w in denied}
         return rows, {w: tuple(v) for w, v in occurrences.items()}, base, (weight, denied_rows, words)
+
+    def _cost(self, word: int) -> float:
+        """Return what a word of a title costs when the note lacks it: a part of the body the note does not name, most."""
+        return 0.25 if word in self.light else 1.8 if word in self.sites else 1.0
 
     def _best(self, root: int, default: int, context: tuple[tuple[int, float], ...]) -> Choice | None:
         """Choose a stem under `root`.
@@ -415,7 +425,7 @@ class SpecificityTable:
             where = occurrences.get(w)
             if where is not None:
                 # the words of the term itself (c = 0) only cancel what they cost
-                gain = weight[w] * ((0.25 if w in self.light else 1.0) + 0.8 * c)
+                gain = weight[w] * (self._cost(w) + 0.8 * c)
                 for k in where:
                     score[k] += gain
                     gained[k] += weight[w] * c
@@ -433,7 +443,7 @@ class SpecificityTable:
                 if weight[w] > 0:
                     if w not in present:
                         for k in occurrences[w]:
-                            score[k] += (0.25 if w in self.light else 1.0) * weight[w]
+                            score[k] += self._cost(w) * weight[w]
                     lacking = np.ones(len(rows), np.bool_)
                     lacking[list(occurrences[w])] = False
                     score[lacking] -= weight[w] * (1.0 if present.get(w) == 0.0 else 0.6)

@@ -33,7 +33,7 @@ _TABLE: dict[str, str] = {
     "medications on discharge, medications at discharge, medication list, inpatient medications, current outpatient medications, "
     "medications prior to admission, scheduled medications, prn medications, discharge meds, rx, prescriptions, meds on admission, "
     "meds at home, meds on discharge, active medications, medications at home, preadmission medications, current medication list",
-    "allergies": "allergies, allergy, drug allergies, nkda, adverse reactions, allergies and intolerances, medication allergies",
+    "allergies": "allergies, allergy, all, allergic to, drug allergies, nkda, adverse reactions, allergies and intolerances, medication allergies",
     "ros": "review of systems, ros, systems review, review of symptoms, system review, pertinent review of systems, "
     "pertinent ros",
     "exam": "physical exam, physical examination, exam, pe, examination, o e, oe, on examination, objective, o, general exam, "
