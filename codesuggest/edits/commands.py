@@ -11,17 +11,19 @@ from typing import Annotated, ParamSpec
 
 import typer
 
+from codesuggest.codes.code import ICD10CM
+from codesuggest.codes.commands import changes as all_changes
 from codesuggest.codes.releases import Releases
 from codesuggest.edits.catalogue import Rule
 from codesuggest.edits.claim import read_claims
 from codesuggest.edits.docs import all_rules
 from codesuggest.edits.engine import check, day_of, default_tables
 from codesuggest.edits.policies import read_policies, run_bench
-from codesuggest.edits.release_changes import read_open_codes, release_of, report
+from codesuggest.edits.release_changes import day_text, read_open_codes, release_of, report
 from codesuggest.errors import CodesuggestError
 from codesuggest.records import Finding
 
-__all__ = ["changes_against", "edits", "policies_app"]
+__all__ = ["changes", "edits", "policies_app"]
 
 _P = ParamSpec("_P")
 policies_app = typer.Typer(no_args_is_help=True, help="Payer policies: test a folder of them.")
@@ -145,21 +147,28 @@ def policies_test(
 
 
 @_reported
-def changes_against(
+def changes(
     old: Annotated[str, typer.Argument(help="Fiscal year, date of service, or folder of a release.")],
     new: Annotated[str, typer.Argument(help="Fiscal year, date of service, or folder of a release.")],
-    against: Annotated[Path, typer.Option("--against", help="Codes in use: one a line, or CSV with code, chart, date.")],
+    against: Annotated[
+        Path | None,
+        typer.Option("--against", help="Codes in use: one a line, or CSV with code, chart, date. Only they are reported."),
+    ] = None,
     labels: Annotated[Path | None, typer.Option("--labels", help="Codes a model can suggest, one a line.")] = None,
     policies: Annotated[Path | None, typer.Option("--policies", help="Folder of payer policies.")] = None,
+    system: Annotated[str, typer.Option("--system", help="Code system.")] = ICD10CM,
     folder: Annotated[Path | None, typer.Option("--releases", help="Look in this folder of releases alone.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a finding.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON; with --against one object a finding.")] = False,
 ) -> None:
-    """Say what a new release does to open charts, a model's labels and policies."""
+    """Show what changed between two releases, or what that does to open charts, a model's labels and policies."""
+    if against is None and labels is None and policies is None:
+        all_changes(day_text(old), day_text(new), system=system, folder=folder, as_json=as_json)
+        return
     releases = Releases() if folder is None else Releases(folder)
     found = report(
-        release_of(old, releases),
-        release_of(new, releases),
-        charts=read_open_codes(against),
+        release_of(old, releases, system),
+        release_of(new, releases, system),
+        charts=read_open_codes(against) if against is not None else (),
         labels=[c.code for c in read_open_codes(labels)] if labels is not None else (),
         policies=read_policies(policies) if policies is not None else (),
     )

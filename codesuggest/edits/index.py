@@ -337,7 +337,7 @@ class ReleaseIndex:
         for members in groups:
             ranges = tuple(dict.fromkeys(c for note in members for c in note.codes_mentioned))
             places = [_range_places(self.release, c) for c in ranges]
-            words = "; ".join(note.text for note in members)
+            words = "; ".join(note.text.strip(" ,") for note in members)
             optional = re.search(
                 r"if (?:applicable|known|any|documented|present)|when applicable|where applicable|\bany\b|as applicable", words
             )

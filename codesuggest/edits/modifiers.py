@@ -254,7 +254,7 @@ def code_class(code_text: str) -> str:
 
     Examples
     --------
-    >>> code_class("99213"), code_class("80053"), code_class("00100"), code_class("G0101"), code_class("27447")
+    >>> code_class("99400"), code_class("89990"), code_class("01998"), code_class("G0101"), code_class("39990")
     ('evaluation', 'laboratory', 'anesthesia', '', 'other')
     """
     if len(code_text) != 5 or not code_text.isdigit():

@@ -159,7 +159,7 @@ def check(view: View, add: Callable[[Finding], None]) -> None:
             continue
         is_exempt, is_unsure = bool(mask & exempt), bool(mask & unsure)
         if value == "" and not is_exempt and not is_unsure:
-            add(REQUIRED.finding((facts.text,), f"{facts.text} has no POA indicator and is not exempt.", release=name))
+            told(REQUIRED, facts.text, f"{facts.text} has no POA indicator and is not exempt.")
         elif value == "1" and not is_exempt and not is_unsure:
             told(NOT_EXEMPT, facts.text, f"{facts.text} has the POA indicator 1 (exempt) and is not exempt.")
         elif value in ("Y", "N", "U", "W") and is_exempt and not is_unsure:

@@ -17,14 +17,14 @@ from pathlib import Path
 
 from codesuggest.codes import Release, Releases, diff
 from codesuggest.codes.changes import Successor
-from codesuggest.codes.code import without_dot
+from codesuggest.codes.code import ICD10CM, without_dot
 from codesuggest.edits.catalogue import Rule
 from codesuggest.edits.index import places_of
 from codesuggest.edits.policies import Policy
 from codesuggest.errors import InputFormatError
 from codesuggest.records import Finding
 
-__all__ = ["RULES", "OpenCode", "read_open_codes", "release_of", "report"]
+__all__ = ["RULES", "OpenCode", "day_text", "read_open_codes", "release_of", "report"]
 
 _CITATION = "ICD-10-CM release in force on the date of discharge or service, CMS and CDC/NCHS"
 GONE = Rule(
@@ -105,7 +105,18 @@ def read_open_codes(path: str | Path) -> tuple[OpenCode, ...]:
     return tuple(found)
 
 
-def release_of(text: str, releases: Releases) -> Release:
+def day_text(text: str) -> str:
+    """Turn a fiscal year into its last day of service; leave anything else.
+
+    Examples
+    --------
+    >>> day_text("2026"), day_text("2026-05-04")
+    ('2026-09-30', '2026-05-04')
+    """
+    return f"{text}-09-30" if re.fullmatch(r"20\d\d", text) else text
+
+
+def release_of(text: str, releases: Releases, system: str = ICD10CM) -> Release:
     """Open the release named by a fiscal year (``2026``), a date of service, or a folder.
 
     Examples
@@ -113,11 +124,11 @@ def release_of(text: str, releases: Releases) -> Release:
     >>> release_of("2026", Releases()).name
     'ICD-10-CM 2026-04-01'
     """
-    if re.fullmatch(r"20\d\d", text):
-        return releases.on(dt.date(int(text), 9, 30))
-    if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
-        return releases.on(dt.date.fromisoformat(text))
-    return Release.open(text)
+    try:
+        day = dt.date.fromisoformat(day_text(text))
+    except ValueError:
+        return Release.open(text)
+    return releases.on(day, system)
 
 
 def _towards(successors: Sequence[Successor]) -> str:

@@ -6,7 +6,7 @@ import typer
 from typer.testing import CliRunner
 
 from codesuggest.edits import policies
-from codesuggest.edits.commands import changes_against, edits, policies_app
+from codesuggest.edits.commands import changes, edits, policies_app
 from codesuggest.edits.docs import all_rules, page
 
 EXAMPLES = Path(policies.__file__).parent / "tables" / "policies"
@@ -18,7 +18,7 @@ def run():
     app = typer.Typer()
     app.command("edits")(edits)
     app.add_typer(policies_app, name="policies")
-    app.command("changes")(changes_against)
+    app.command("changes")(changes)
     return lambda *given: CliRunner().invoke(app, [str(g) for g in given])
 
 
@@ -87,7 +87,7 @@ def test_policies_test_runs_the_tests_of_a_folder(run, tmp_path):
     assert run("policies", "test", tmp_path / "none").exit_code == 2
 
 
-def test_changes_against_open_codes(run, tmp_path):
+def test_changes_open_codes(run, tmp_path):
     file = tmp_path / "open.txt"
     file.write_text("I10\nQ99.99\n")
     done = run("changes", "2026", "2026-05-04", "--against", file)
@@ -95,6 +95,17 @@ def test_changes_against_open_codes(run, tmp_path):
     assert "REL-04" in done.output
     assert len(run("changes", "2026", "2026", "--against", file, "--json").output.splitlines()) == 1
     assert run("changes", "2001", "2026", "--against", file).exit_code == 3
+    assert run("changes", "2026", "2026-05-04").output.startswith("ICD-10-CM 2026-04-01 → ICD-10-CM 2026-04-01")
+
+
+def test_changes_takes_the_place_of_the_plain_command():
+    from codesuggest.codes.commands import app as codes_app
+
+    mounted = typer.Typer()
+    mounted.registered_commands += codes_app.registered_commands
+    mounted.command("changes")(changes)
+    done = CliRunner().invoke(mounted, ["changes", "--help"])
+    assert "--against" in done.output
 
 
 def test_the_page_of_the_documentation_is_made_from_the_catalogue():

@@ -24,7 +24,7 @@ diagnoses = st.tuples(
     codes, st.sampled_from([None, "Y", "N", "1", "Q"]), st.sampled_from(["provider", "laboratory", "clinician"]), st.booleans()
 )
 procedures = st.tuples(
-    st.sampled_from(["G0101", "99213", "80053", "27447", "5A1955Z"]),
+    st.sampled_from(["G0101", "99400", "89990", "39990", "5A1955Z"]),
     st.lists(st.sampled_from(["25", "59", "XS", "RT", "50", "26", "?"]), max_size=3),
     st.integers(1, 4),
 )
