@@ -21,17 +21,20 @@ __all__ = ["find_drug_effects"]
 # Words of cause after the drug ("statin-induced") and before it ("due to prednisone").
 _AFTER = frozenset({"induced", "related", "associated", "toxicity", "triggered", "exacerbated"})
 _CAUSE = re.compile(
-    r"(?:due to|secondary to|caused by|from|2 / 2|adverse effects? of|adverse reaction to|side effects? of|side effect from|reaction to|because of|attributed to|"
-    r"effect of|precipitated by|provoked by|induced by|related to|owing to)(?: (?:the|her|his|their|a|an|high dose|high - dose|oral|iv|recent|long - term|chronic|"
-    r"new|starting|use of|excess|initiation of))*$"
+    r"(?:due to|secondary to|caused by|from|2 / 2|adverse effects? of|adverse reaction to|side effects? of|side effect from|reaction to|"
+    r"because of|attributed to|effect of|precipitated by|provoked by|induced by|related to|owing to)"
+    r"(?: (?:the|her|his|their|a|an|high dose|high - dose|oral|iv|recent|long - term|chronic|new|starting|use of|excess|initiation of))*$"
 )
 _LESS = re.compile(
-    r"\b(?:ran out of|run out of|running out of|stopped (?:taking|the|her|his|using)|has not (?:been taking|taken)|had not (?:been taking|taken)|not (?:been )?taking|"
-    r"quit taking|self - discontinued|ration(?:ing|ed)|skipp(?:ing|ed)|missed (?:\w+ ){0,3}doses?|missing doses|non ?- ?(?:adheren|complian)\w+ with|nonadheren\w+|noncomplian\w+|"
-    r"taking half|cut (?:it|the dose|her dose|his dose) (?:in half|to)|could not afford|couldn ' t afford|unable to afford|without (?:her|his|their) (?:medications?|insulin|meds)|"
-    r"off (?:her|his|their) (?:medications?|insulin|meds))\b"
+    r"\b(?:ran out of|run out of|running out of|stopped (?:taking|the|her|his|using)|has not (?:been taking|taken)|"
+    r"had not (?:been taking|taken)|not (?:been )?taking|quit taking|self - discontinued|ration(?:ing|ed)|skipp(?:ing|ed)|"
+    r"missed (?:\w+ ){0,3}doses?|missing doses|non ?- ?(?:adheren|complian)\w+ with|nonadheren\w+|noncomplian\w+|taking half|"
+    r"cut (?:it|the dose|her dose|his dose) (?:in half|to)|could not afford|couldn ' t afford|unable to afford|"
+    r"without (?:her|his|their) (?:medications?|insulin|meds)|off (?:her|his|their) (?:medications?|insulin|meds))\b"
 )
-_MONEY = re.compile(r"\b(?:afford\w*|cost\w*|expens\w+|money|insurance|copay|co - pay|financial\w*|price|payday|coverage|paycheck)\b")
+_MONEY = re.compile(
+    r"\b(?:afford\w*|cost\w*|expens\w+|money|insurance|copay|co - pay|financial\w*|price|payday|coverage|paycheck)\b"
+)
 _FORGOT = re.compile(r"\b(?:forg[eo]t\w*|confus\w+|misunderst\w+|did not realize|memory|dementia|by mistake|accidentally)\b")
 _NOT_PATIENT = frozenset({"allergies", "family_history", "instructions"})
 _ANY_MEDICINE = frozenset("medication medications meds medicine medicines pills inhaler inhalers antihypertensives".split())
@@ -46,9 +49,7 @@ def _drugs() -> dict[str, str]:
     return {name: prefix for prefix, names in rows for name in names.split()}
 
 
-def find_drug_effects(
-    tokens: Tokens, lowers: Sequence[str], layout: Layout, section_names: Sequence[str]
-) -> Iterator[Measure]:
+def find_drug_effects(tokens: Tokens, lowers: Sequence[str], layout: Layout, section_names: Sequence[str]) -> Iterator[Measure]:
     """Find adverse effects and underdosing in a note.
 
     Parameters

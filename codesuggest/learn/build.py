@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +25,7 @@ from codesuggest.rank.ranker import Weights
 from codesuggest.rank.specificity import compile_specificity
 from codesuggest.suggester import Suggester
 
-__all__ = ["compile_tables", "fit_ranker", "training_rows", "with_index"]
+__all__ = ["Fitted", "card", "compile_tables", "fit_ranker", "training_rows", "with_index"]
 
 
 def compile_tables(release: Release, folder: Path, extra: Sequence[LexiconEntry] = ()) -> None:
@@ -89,11 +91,105 @@ def training_rows(
     return np.vstack(blocks), np.array(labels), np.array(groups), total
 
 
-def fit_ranker(suggester: Suggester, notes: Sequence[CodedNote]) -> tuple[CodeRanker, Weights]:
-    """Fit the ranker on coded notes and choose the threshold with the best F1 of out-of-fold probabilities."""
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A fitted ranker and how it did on notes of the training set that it had not seen (out of fold).
+
+    Parameters
+    ----------
+    ranker : CodeRanker
+    weights : Weights
+    precision, recall, f1 : float in [0, 1]
+        At the threshold; codes that never became a candidate count as missed.
+    candidate_recall : float in [0, 1]
+        Share of the final codes that became a candidate: the ceiling of recall.
+    ece : float in [0, 1]
+        Expected calibration error in ten bins of equal mass.
+    n_rows : int
+        Pairs of note and candidate code.
+    """
+
+    ranker: CodeRanker
+    weights: Weights
+    precision: float
+    recall: float
+    f1: float
+    candidate_recall: float
+    ece: float
+    n_rows: int
+
+
+def fit_ranker(suggester: Suggester, notes: Sequence[CodedNote]) -> Fitted:
+    """Fit the ranker on coded notes and choose the threshold by F1 of the out-of-fold probabilities."""
     X, y, groups, total = training_rows(suggester, notes)
     ranker = CodeRanker().fit(X, y, groups=groups)
-    return ranker, ranker.weights(y=y, n_positive=total)
+    weights = ranker.weights(y=y, n_positive=total)
+    p = ranker.out_of_fold_
+    taken = p >= weights.threshold
+    hits = int(y[taken].sum())
+    bins = np.array_split(np.argsort(p, kind="stable"), 10)
+    ece = sum(len(b) * abs(float(p[b].mean()) - float(y[b].mean())) for b in bins) / len(p)
+    return Fitted(
+        ranker,
+        weights,
+        hits / max(int(taken.sum()), 1),
+        hits / max(total, 1),
+        2 * hits / max(int(taken.sum()) + total, 1),
+        int(y.sum()) / max(total, 1),
+        ece,
+        len(y),
+    )
+
+
+def card(name: str, release: Release, notes: Sequence[CodedNote], fitted: Fitted, n_terms: int) -> str:
+    """Write the model card: what the model was made of, how well it does, what it cannot do. It holds no note text."""
+    kinds = Counter(n.note.kind or "other" for n in notes)
+    chapters = Counter(release.chapter(c).title for n in notes for c in n.codes if c in release)
+    lines = [
+        f"# Model card: {name}",
+        "",
+        f"Suggests {release.system} codes of the release {release.name} from English clinical notes, for a human coder to confirm.",
+        "It never decides: a suggestion becomes a code when a person says so.",
+        "",
+        "## What it is made of",
+        "",
+        f"- {n_terms:,} terms: a reviewed lexicon, and the titles and inclusion terms of the release (CDC/NCHS, public domain).",
+        f"- A logistic regression over {len(FEATURE_NAMES)} features of (note, candidate code), calibrated by Platt's method.",
+        f"- Trained on {len(notes)} notes written for the project (synthetic patients), "
+        f"{sum(len(n.codes) for n in notes):,} codes, {fitted.n_rows:,} pairs.",
+        "- The test part of the practice notes was read neither by the fit nor while the rules were written.",
+        "",
+        "## How well it does",
+        "",
+        "Out of fold, by note, on the training notes (the rules were written with these notes in view, so expect less elsewhere):",
+        "",
+        "| precision | recall | F1 | codes that became candidates | calibration error |",
+        "|---|---|---|---|---|",
+        f"| {fitted.precision:.2f} | {fitted.recall:.2f} | {fitted.f1:.2f} | {fitted.candidate_recall:.2f} | {fitted.ece:.3f} |",
+        "",
+        f"Codes are put forward from a probability of {fitted.weights.threshold:.2f}. "
+        "The README gives the figures on the test part and the command that prints them.",
+        "",
+        "## What it was trained on, by kind of note and by chapter",
+        "",
+        "| kind | notes |",
+        "|---|---|",
+        *(f"| {k} | {n} |" for k, n in sorted(kinds.items(), key=lambda x: (-x[1], x[0]))),
+        "",
+        "| chapter | codes |",
+        "|---|---|",
+        *(f"| {k} | {n} |" for k, n in sorted(chapters.items(), key=lambda x: (-x[1], x[0]))),
+        "",
+        "## What it cannot do",
+        "",
+        "- It has seen no note of a real patient; local abbreviations, templates and coding habits are unknown to it until it is retrained.",
+        "- It sequences nothing: which code is the principal diagnosis is the coder's decision.",
+        "- External causes, places and activities told in prose, drug effects without words of cause, "
+        "and codes that need a laboratory value to be judged are often missed.",
+        "- English only. One note at a time: it does not join what several documents of one stay say.",
+        "",
+    ]
+    return "\n".join(lines)
 
 
 def with_index(model: Path | None, files: Sequence[Path], to: Path) -> tuple[Model, int]:
@@ -158,15 +254,16 @@ def build(
     for path in coded or ():
         practice.extend(read_coded(path))
     suggester = Suggester(Model.open(to))
-    _, weights = fit_ranker(suggester, practice)
-    weights.save(to)
+    fitted = fit_ranker(suggester, practice)
+    fitted.weights.save(to)
     sha256 = write_manifest(
         to,
         name=name,
         release=release,
         extra={"trained_on": {"notes": len(practice), "codes": sum(len(n.codes) for n in practice)}},
     )
-    typer.echo(f"{to}: {len(practice)} notes, threshold {weights.threshold:.3f}, model {sha256[:12]}")
+    (to / "card.md").write_text(card(name, release, practice, fitted, len(suggester.model.lexicon)), encoding="utf-8")
+    typer.echo(f"{to}: {len(practice)} notes, threshold {fitted.weights.threshold:.3f}, model {sha256[:12]}")
 
 
 if __name__ == "__main__":

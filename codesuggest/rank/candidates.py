@@ -449,9 +449,7 @@ def _edges(part: NDArray[np.int32]) -> list[int]:
 class _Surroundings:
     """What stands near each mention: words with weights, the side, the episode of care."""
 
-    def __init__(
-        self, extraction: Extraction, sides: dict[int, str], table: SpecificityTable, *, is_acute: bool = False
-    ) -> None:
+    def __init__(self, extraction: Extraction, sides: dict[int, str], table: SpecificityTable, *, is_acute: bool = False) -> None:
         self.is_acute = is_acute
         self.extraction = extraction
         self.table = table
