@@ -116,7 +116,8 @@ def _standing(old_lines: Sequence[str], new_lines: Sequence[str]) -> list[_Block
     for tag, i1, i2, j1, j2 in SequenceMatcher(None, old_keys, new_keys, autojunk=False).get_opcodes():
         if tag == "equal":
             for i, j in zip(range(i1, i2), range(j1, j2), strict=True):
-                length = len(old_lines[i]) if old_lines[i] == new_lines[j] else len(old_keys[i])
+                n = len(old_keys[i])
+                length = n + _common(old_lines[i][n:], new_lines[j][n:])
                 last = blocks[-1] if blocks else None
                 if last and last.how == "same" and last.old + last.length == old_at[i] and last.new + last.length == new_at[j]:
                     blocks[-1] = dataclasses.replace(last, length=last.length + length)

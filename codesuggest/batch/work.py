@@ -135,13 +135,13 @@ def facts_digest(note: Note | Failure) -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
 
 
-_open: dict[tuple[str | None, str, float | None], Suggester] = {}
+_open: dict[tuple[object, ...], Suggester] = {}
 _opening = threading.Lock()
 
 
 def _suggester(task: Task, *, is_own_process: bool) -> Suggester:
     """Open the model once a process; its arrays are mapped from the file, so the processes of a machine share them."""
-    key = (task.model, task.model_sha256, task.threshold)
+    key = (task.loader, task.model, task.model_sha256, task.threshold)
     with _opening:
         found = _open.get(key)
         if found is None:

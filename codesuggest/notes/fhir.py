@@ -121,7 +121,7 @@ def _notes_of_document(
     given = resource.get("id")
     note_id = given if isinstance(given, str) and _ID.fullmatch(given) else place
     for status in (resource.get("status"), resource.get("docStatus")):
-        if status in _WITHDRAWN:
+        if isinstance(status, str) and status in _WITHDRAWN:
             yield Failure(
                 note_id, "CS557", f"{place} was withdrawn ({status}) and was not read. Nothing to do, if that is right."
             )
