@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesuggest.codes import NOTE_KINDS, CodeRange, InstructionalNote, Release
-from codesuggest.codes.code import without_dot
+from codesuggest.codes.code import with_dot, without_dot
 from codesuggest.errors import ConfigError
 
 __all__ = ["UNKNOWN_KEPT", "CodeFacts", "Edge", "NoteGroup", "ReleaseIndex", "places_of"]
@@ -189,9 +189,10 @@ class _Stabber:
             for edge in begins:
                 open_now[edge] = open_now.get(edge, 0) + 1
             self.sets.append(frozenset(open_now))
+        self.places: list[int] = (self.starts.searchsorted(np.arange(n), side="right") - 1).tolist()
 
     def at(self, i: int) -> frozenset[int]:
-        return self.sets[int(self.starts.searchsorted(i, side="right")) - 1]
+        return self.sets[self.places[i]]
 
 
 def _noted(release: Release, kind: str) -> dict[str, tuple[int, int, tuple[InstructionalNote, ...]]]:
@@ -257,6 +258,44 @@ def _runs(release: Release, codes: CodeRange) -> list[tuple[int, int]]:
     return runs
 
 
+@lru_cache(maxsize=16)
+def _note_groups(release: Release, kind: str) -> dict[str, tuple[NoteGroup, ...]]:
+    """Gather the notes of each code, by its key; those of blocks and chapters only remind and are left out."""
+    return {
+        without_dot(where): _make_groups(release, where, notes)
+        for where, (_, _, notes) in _noted(release, kind).items()
+        if where in release
+    }
+
+
+def _make_groups(release: Release, where: str, notes: tuple[InstructionalNote, ...]) -> tuple[NoteGroup, ...]:
+    groups: list[list[InstructionalNote]] = []
+    for note in notes:
+        starts = not groups or re.match(r"code\b|\(?if applicable|any\b", note.text, re.I) is not None
+        if starts or (groups and not groups[-1][0].text.endswith(":") and len(groups[-1]) == 1 and note.text.endswith(":")):
+            groups.append([note])
+        else:
+            groups[-1].append(note)
+    made = []
+    for members in groups:
+        ranges = tuple(dict.fromkeys(c for note in members for c in note.codes_mentioned))
+        places = [_range_places(release, c) for c in ranges]
+        words = "; ".join(note.text.strip(" ,") for note in members)
+        optional = re.search(
+            r"if (?:applicable|known|any|documented|present)|when applicable|where applicable|\bany\b|as applicable", words
+        )
+        made.append(
+            NoteGroup(where, words, ranges, tuple(p[0] for p in places), tuple(p[1] for p in places), optional is not None)
+        )
+    return tuple(made)
+
+
+@lru_cache(maxsize=4)
+def _places(release: Release) -> dict[str, int]:
+    """Key of each code to its place."""
+    return {key.decode("ascii"): i for i, key in enumerate(release.codes.tolist())}
+
+
 class ReleaseIndex:
     """A release made ready for the edits.
 
@@ -309,43 +348,16 @@ class ReleaseIndex:
         self.edges2: list[Edge] = []
         self._known: dict[str, CodeFacts] = {}
         self._unknown: dict[str, CodeFacts] = {}
-        self._groups: dict[tuple[str, str], tuple[NoteGroup, ...]] = {}
+        self._places = _places(release)
+        self._first: dict[str, tuple[NoteGroup, ...]] = {}
+        self._extra: dict[str, tuple[NoteGroup, ...]] = {}
         if release.has_notes:
             self.edges, self._begins, self._ends = _exclusions(release, "excludes1")
             self.edges2, self._begins2, self._ends2 = _exclusions(release, "excludes2")
+            self._first = _note_groups(release, "code_first")
+            self._extra = _note_groups(release, "use_additional_code")
 
     # ------------------------------------------------------------------------------------------------------- the notes
-    def _note_groups(self, kind: str, code_text: str) -> tuple[NoteGroup, ...]:
-        """Gather the notes of a code and of the codes above it, not of blocks and chapters: those only remind."""
-        found: list[NoteGroup] = []
-        for text in (code_text, *self.release.ancestors(code_text)):
-            key = (kind, text)
-            if key not in self._groups:
-                self._groups[key] = self._make_groups(text, self.release.notes(text, kind))
-            found += self._groups[key]
-        return tuple(found)
-
-    def _make_groups(self, where: str, notes: tuple[InstructionalNote, ...]) -> tuple[NoteGroup, ...]:
-        groups: list[list[InstructionalNote]] = []
-        for note in notes:
-            starts = not groups or re.match(r"code\b|\(?if applicable|any\b", note.text, re.I) is not None
-            if starts or (groups and not groups[-1][0].text.endswith(":") and len(groups[-1]) == 1 and note.text.endswith(":")):
-                groups.append([note])
-            else:
-                groups[-1].append(note)
-        made = []
-        for members in groups:
-            ranges = tuple(dict.fromkeys(c for note in members for c in note.codes_mentioned))
-            places = [_range_places(self.release, c) for c in ranges]
-            words = "; ".join(note.text.strip(" ,") for note in members)
-            optional = re.search(
-                r"if (?:applicable|known|any|documented|present)|when applicable|where applicable|\bany\b|as applicable", words
-            )
-            made.append(
-                NoteGroup(where, words, ranges, tuple(p[0] for p in places), tuple(p[1] for p in places), optional is not None)
-            )
-        return tuple(made)
-
     # ------------------------------------------------------------------------------------------------------ one code
     def facts(self, code_text: str) -> CodeFacts:
         """Give what is known of a code text; kept, so that the second time costs a look-up."""
@@ -362,10 +374,11 @@ class ReleaseIndex:
 
     def _make(self, code_text: str) -> CodeFacts:
         release = self.release
-        if code_text not in release:
+        key = without_dot(code_text)
+        i = self._places.get(key, -1)
+        if i < 0:
             return CodeFacts(code_text.strip().upper())
-        i = release.index(code_text)
-        text = release.text(i)
+        text = with_dot(key)
         if text != code_text:
             return self.facts(text)
         facts = CodeFacts(text)
@@ -376,8 +389,9 @@ class ReleaseIndex:
         if release.has_notes:
             facts.begins, facts.ends = self._begins.at(i), self._ends.at(i)
             facts.begins2, facts.ends2 = self._begins2.at(i), self._ends2.at(i)
-            facts.first = self._note_groups("code_first", text)
-            facts.extra = tuple(g for g in self._note_groups("use_additional_code", text) if g.ranges and not g.is_optional)
+            above = [key[:n] for n in range(len(key), 2, -1)]  # a code above is always a beginning of the code
+            facts.first = tuple(g for k in above for g in self._first.get(k, ()) if g.ranges)
+            facts.extra = tuple(g for k in above for g in self._extra.get(k, ()) if g.ranges and not g.is_optional)
         facts.side, facts.base = _side_of(facts.title)
         return facts
 

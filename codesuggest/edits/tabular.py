@@ -256,12 +256,11 @@ def check(view: View, add: Callable[[Finding], None]) -> None:
         )
     for i, facts in enumerate(known):
         for group in facts.first:
-            if group.ranges:
-                if any(group.names(f) for f in known[:i]):
-                    continue
-                later = [f for f in known[i + 1 :] if group.names(f)]
-                if later:
-                    add(_before(facts, group, later, release.name))
+            if any(group.names(f) for f in known[:i]):
+                continue
+            later = [f for f in known[i + 1 :] if group.names(f)]
+            if later:
+                add(_before(facts, group, later, release.name))
         if view.information:
             for group in facts.extra:
                 if not any(group.names(f) for f in known if f is not facts):

@@ -3,6 +3,7 @@
     python tests/benchmarks/edits.py [--claims 100000] [--pairs 2500000]
 
 Pairs, units and add-on codes are made up in CMS's layouts; the code set is the one that comes with the library.
+``claims_per_s`` counts the processor time of one core, the facts of codes never seen before included.
 """
 
 import argparse
@@ -62,10 +63,11 @@ def main():
         billable = [release.text(i) for i in np.flatnonzero(release.billable).tolist()]
         everyday = rng.sample(billable, 4000)
         claims = [make(rng, everyday if k % 10 else billable, codes, k) for k in range(given.claims)]
-        start = time.perf_counter()
+        start, cpu = time.perf_counter(), time.process_time()
         n_findings = sum(len(check(claim, on=DAY, tables=tables)) for claim in claims)
-        seconds = time.perf_counter() - start
+        seconds, wall = time.process_time() - cpu, time.perf_counter() - start
     result |= {"findings_per_claim": round(n_findings / given.claims, 2), "claims_per_s": round(given.claims / seconds)}
+    result["claims_per_s_wall"] = round(given.claims / wall)
     failed = [k for k, v in BUDGET.items() if (result[k] < v if k == "claims_per_s" else result[k] > v)]
     print(json.dumps({**result, "failed": failed}))
     return 1 if failed else 0
