@@ -8,6 +8,8 @@
 
 __version__ = "0.1.0"
 
+from typing import TYPE_CHECKING
+
 from codesuggest.errors import (
     BundleError,
     CodesuggestError,
@@ -32,6 +34,9 @@ from codesuggest.records import (
 )
 from codesuggest.suggester import Suggester, load
 
+if TYPE_CHECKING:
+    from codesuggest.batch import score
+
 __all__ = [
     "BundleError",
     "CodesuggestError",
@@ -54,4 +59,14 @@ __all__ = [
     "UnknownCodeError",
     "__version__",
     "load",
+    "score",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Import batch scoring when it is first asked for."""
+    if name == "score":
+        from codesuggest.batch import score
+
+        return score
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
 import typer
 
 from codesuggest import __version__
+from codesuggest.batch.commands import score_command
 from codesuggest.codes.commands import app as codes_app
 from codesuggest.errors import CodesuggestError, CodesuggestWarning, ConfigError
 from codesuggest.records import Failure, Note
@@ -42,6 +43,7 @@ app = typer.Typer(
     help="Suggests ICD-10-CM codes for clinical notes, each with the words that support it, for a coder to confirm.",
 )
 app.add_typer(codes_app, name="codes")
+app.command("score")(score_command)
 
 _JSON_LINES = (".jsonl", ".ndjson")
 _P = ParamSpec("_P")

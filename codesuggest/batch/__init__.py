@@ -14,11 +14,17 @@ A run goes this way::
     spool.py            what is done so far, safe against a kill at any moment
 """
 
-from codesuggest.batch.anchor import Anchored, anchor, anchor_decisions, anchor_excerpts
-from codesuggest.batch.report import ScoreReport
-from codesuggest.batch.run import score
-from codesuggest.batch.spark import spark_schema, spark_score
-from codesuggest.batch.tables import arrow_schema
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from codesuggest.batch.anchoring import Anchored, anchor, anchor_decisions, anchor_excerpts
+    from codesuggest.batch.report import ScoreReport
+    from codesuggest.batch.run import score
+    from codesuggest.batch.spark import spark_schema, spark_score
+    from codesuggest.batch.tables import arrow_schema
 
 __all__ = [
     "Anchored",
@@ -31,3 +37,25 @@ __all__ = [
     "spark_schema",
     "spark_score",
 ]
+
+_MODULES = {
+    "Anchored": "anchoring",
+    "anchor": "anchoring",
+    "anchor_decisions": "anchoring",
+    "anchor_excerpts": "anchoring",
+    "ScoreReport": "report",
+    "score": "run",
+    "spark_schema": "spark",
+    "spark_score": "spark",
+    "arrow_schema": "tables",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a name when it is first asked for: one suggestion on the command line needs none of them."""
+    module = _MODULES.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(importlib.import_module(f"codesuggest.batch.{module}"), name)
+    globals()[name] = value
+    return value

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from codesuggest.batch.anchor import anchor_excerpts
+from codesuggest.batch.anchoring import anchor_excerpts
 from codesuggest.batch.encode import Encoding, json_line
 from codesuggest.batch.report import Counts
 from codesuggest.errors import BundleError, CodesuggestError
