@@ -88,7 +88,7 @@ class Figure:
 def _figure_table() -> tuple[Figure, ...]:
     rows = []
     for prefix, family in (("", "Codes put forward"), ("three_", "Codes put forward, at three characters")):
-        for way, of in (("micro", "over all codes"), ("macro", "mean over codes")):
+        for way, of in (("micro", "over all codes (micro)"), ("macro", "mean over codes (macro)")):
             rows += [Figure(f"{prefix}{way}_{m}", family, f"{label}, {of}") for m, label in _PRF]
     rows += [Figure("map", "Ranking", "Mean average precision (MAP)"), Figure("r_precision", "Ranking", "R-precision")]
     rows += [Figure(f"recall_at_{k}", "Ranking", f"Recall at {k}") for k in KS]

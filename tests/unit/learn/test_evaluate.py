@@ -4,7 +4,7 @@ import json
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from stub_suggester import StubSuggester, coded
 
@@ -159,6 +159,7 @@ cases = st.lists(
 )
 
 
+@settings(max_examples=25)
 @given(cases, st.randoms(use_true_random=False))
 def test_figures_are_bounded_and_free_of_the_order_of_the_notes(case, random):
     notes = [coded(f"n{i}", final) for i, (final, _) in enumerate(case)]
