@@ -399,7 +399,7 @@ class Suggester:
     def _suppressed(self, note: Note, extraction: Extraction, left_out: list[LeftOut], release: Release) -> list[Suppressed]:
         found = []
         for item in left_out:
-            if item.code not in release:
+            if release is not self.model.release and item.code not in release:
                 continue
             mentions = [extraction.mentions[i] for i in item.mentions]
             role = "context" if item.reason in ("superseded", "integral") else "contradicts"

@@ -23,6 +23,9 @@ __all__ = ["Layout", "segment"]
 _NO_STOP = frozenset(
     "dr mr mrs ms st vs approx pt pts fig dept inc e.g i.e eg ie etc hx dx rx tx b.i.d t.i.d q.i.d p.o al jr sr ext temp resp vol wt ht".split()
 )
+_MARKS = frozenset(".?!;:")
+# A line that ends in one of these goes on in the next.
+_GOES_ON = frozenset({"and", "or", "with", "of", "the", "for", "to", "no"})
 _BULLET = re.compile(r"[^\S\n]*(?:([#*•·>\-–—]+)|(\(?(?:\d{1,2}|[a-zA-Z]|[ivxIVX]{1,4})[.)])(?=[^\S\n]))[^\S\n]*")
 _HEAD_END = re.compile(r"\.(?=\s|$)|:|;|[^\S\n]?[-–—]+(?=[^\S\n])|[–—]|\n|$")
 _VERBISH = re.compile(
@@ -155,86 +158,60 @@ def segment(tokens: Tokens, sections: list[RawSection]) -> Layout:
     for i, s in enumerate(sections):
         if problem[i]:
             heads.extend(_problem_heads(text, s))
-    head_starts = {h[0] for h in heads}
-    cut_starts = {s.start for s in sections} | {s.body for s in sections}
-
-    line_starts = [0, *(m.end() for m in re.finditer(r"\n", text))]
+    # the tokens at which something may begin: after a mark, after a line end, at a heading, at the name of a problem
+    head_tokens = {bisect_left(starts, h[0]) for h in heads}
+    cut_tokens = {bisect_left(starts, offset) for s in sections for offset in (s.start, s.body)}
+    line_ends = np.array([m.start() for m in re.finditer(r"\n", text)], np.int64)
+    starts_array, ends_array = np.asarray(starts, np.int64), np.asarray(ends, np.int64)
+    n_line_ends = np.zeros(n, np.int64)
+    if len(line_ends):
+        n_line_ends[1:] = np.searchsorted(line_ends, starts_array[1:]) - np.searchsorted(line_ends, ends_array[:-1])
+    line_starts = [0, *(line_ends + 1).tolist()]
     longest = max((b - a for a, b in zip(line_starts, [*line_starts[1:], len(text)], strict=True)), default=0)
     wrapped = longest <= 140
+    events = {i + 1 for i, w in enumerate(words) if w in _MARKS}
+    events.update(np.flatnonzero(n_line_ends).tolist(), head_tokens, cut_tokens)
 
-    sent = cl = bl = 0
-    sents = [0] * n
-    clauses = [0] * n
-    blocks = [0] * n
-    previous_end = 0
     body_by_section = [s.body for s in sections]
-    for i in range(n):
+    for i in sorted(events):
+        if not 0 < i < n:
+            continue
         start = starts[i]
         word = words[i]
+        before = words[i - 1]
+        is_problem = problem[section[i]]
         new_sentence = new_clause = new_block = False
-        if i:
-            gap = start - previous_end
-            before = words[i - 1]
-            if gap and (gap > 1 or text[previous_end] != " ") and "\n" in text[previous_end:start]:
-                blank = text.count("\n", previous_end, start) > 1
-                line = line_starts[bisect_right(line_starts, previous_end) - 1]
-                length = previous_end - line
-                begins_item = word in "-•*#·>–—" or (
-                    i + 1 < n and (word.isdigit() or len(word) == 1) and words[i + 1] in ".)" and ends[i] == starts[i + 1]
-                )
-                if blank or begins_item or before in ".?!:;" or start in cut_starts or start in head_starts:
-                    new_sentence = True
-                elif word[0].islower() or (
-                    before in ",/&(" or before.lower() in ("and", "or", "with", "of", "the", "for", "to", "no")
-                ):
-                    new_sentence = length < 25 and not (
-                        before == "," or before.lower() in ("and", "or", "with", "of", "the", "for", "to", "no")
-                    )
-                else:
-                    new_sentence = not (wrapped and length >= 60 and length >= 0.7 * longest)
-                new_block = blank or begins_item or (new_sentence and not problem[section[i]])
-                new_clause = True if new_sentence else begins_item
-            elif before in ".?!" and gap:
-                if before == ".":
-                    prior = words[i - 2] if i > 1 else ""
-                    glued = i > 1 and ends[i - 2] == starts[i - 1]
-                    low = prior.lower()
-                    initial = len(prior) == 1 and prior.isalpha() and (i > 2 and words[i - 3] == ".")
-                    if prior.isdigit() and glued and (i == 2 or "\n" in text[ends[i - 3] : starts[i - 2]]):
-                        new_sentence = False  # the number of a list item
-                    elif low in _NO_STOP and glued:
-                        new_sentence = False
-                    elif initial:
-                        new_sentence = word[0].isupper() and len(word) > 1
-                    elif word[0].isupper() or word[0].isdigit() or word in "-•*#([\"'":
-                        new_sentence = not (word[0].isdigit() and low in ("no", "approx"))
-                    else:
-                        new_sentence = len(prior) > 2 and prior.isalpha() and word[0].isalpha()
-                else:
-                    new_sentence = True
-            elif before in ";:":
-                new_clause = True
-            if start in cut_starts:
-                new_sentence = new_block = True
-            if start in head_starts:
-                new_sentence = new_block = True
-        if problem[section[i]] and new_block and start not in head_starts and start not in cut_starts:
+        if n_line_ends[i]:
+            previous_end = ends[i - 1]
+            blank = n_line_ends[i] > 1
+            length = previous_end - line_starts[bisect_right(line_starts, previous_end) - 1]
+            begins_item = word in "-•*#·>–—" or (
+                i + 1 < n and (word.isdigit() or len(word) == 1) and words[i + 1] in ".)" and ends[i] == starts[i + 1]
+            )
+            if blank or begins_item or before in ".?!:;":
+                new_sentence = True
+            elif word[0].islower() or before in ",/&(" or before.lower() in _GOES_ON:
+                new_sentence = length < 25 and not (before == "," or before.lower() in _GOES_ON)
+            else:
+                new_sentence = not (wrapped and length >= 60 and length >= 0.7 * longest)
+            new_block = blank or begins_item or (new_sentence and not is_problem)
+            new_clause = begins_item
+        elif before in ".?!" and start > ends[i - 1]:
+            new_sentence = before != "." or _is_full_stop(tokens, i)
+        elif before in ";:":
+            new_clause = True
+        named = i in head_tokens or i in cut_tokens
+        if named:
+            new_sentence = new_block = True
+        elif is_problem and new_block:
             # Inside a plan only a new problem opens a block, or a blank line where problems are not named.
             new_block = not any_head_between(heads, body_by_section[section[i]], start)
-        if new_sentence:
-            sent += 1
-            cl += 1
-        elif new_clause:
-            cl += 1
-        if new_block:
-            bl += 1
-        sents[i] = sent
-        clauses[i] = cl
-        blocks[i] = bl
-        previous_end = ends[i]
-    sentence[:] = sents
-    clause[:] = clauses
-    block[:] = blocks
+        sentence[i] = new_sentence
+        clause[i] = new_sentence or new_clause
+        block[i] = new_block
+    np.cumsum(sentence, out=sentence)
+    np.cumsum(clause, out=clause)
+    np.cumsum(block, out=block)
     for begin, end, _ in heads:
         a, b = bisect_left(starts, begin), bisect_left(starts, end)
         heading[a:b] = 1
@@ -243,6 +220,24 @@ def segment(tokens: Tokens, sections: list[RawSection]) -> Layout:
             a, b = bisect_left(starts, s.start), bisect_left(starts, s.body)
             heading[a:b] = 2
     return Layout(sentence, clause, block, section, heading)
+
+
+def _is_full_stop(tokens: Tokens, i: int) -> bool:
+    """Whether the stop before token `i` ends a sentence: not one of an abbreviation, an initial or a list number."""
+    text, words, starts, ends = tokens.text, tokens.words, tokens.starts, tokens.ends
+    word = words[i]
+    prior = words[i - 2] if i > 1 else ""
+    glued = i > 1 and ends[i - 2] == starts[i - 1]
+    low = prior.lower()
+    if prior.isdigit() and glued and (i == 2 or "\n" in text[ends[i - 3] : starts[i - 2]]):
+        return False
+    if low in _NO_STOP and glued:
+        return False
+    if len(prior) == 1 and prior.isalpha() and i > 2 and words[i - 3] == ".":
+        return word[0].isupper() and len(word) > 1
+    if word[0].isupper() or word[0].isdigit() or word in "-•*#([\"'":
+        return not (word[0].isdigit() and low in ("no", "approx"))
+    return len(prior) > 2 and prior.isalpha() and word[0].isalpha()
 
 
 def any_head_between(heads: list[tuple[int, int, bool]], low: int, high: int) -> bool:

@@ -8,8 +8,9 @@ number of words in between; how far it departs from the lexicon's wording is its
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -103,8 +104,15 @@ class _Scene:
     """One note, with what conditions ask of it kept at hand: the beginnings of the words of each sentence and section."""
 
     def __init__(
-        self, tokens: Tokens, lowers: list[str], layout: Layout, sections: Sequence[RawSection], facts: NoteFacts
+        self,
+        tokens: Tokens,
+        lowers: list[str],
+        layout: Layout,
+        sections: Sequence[RawSection],
+        facts: NoteFacts,
+        beginnings: Callable[[str], frozenset[str]],
     ) -> None:
+        self._beginnings = beginnings
         self.tokens = tokens
         self.lowers = lowers
         self.layout = layout
@@ -123,7 +131,7 @@ class _Scene:
         if window is None:
             a, b = _extent(part, first)
             words = self.lowers[a:b]
-            beginnings = frozenset(w[:n] for w in set(words) for n in range(1, len(w) + 1))
+            beginnings = frozenset().union(*map(self._beginnings, set(words)))
             window = self._windows[key] = (a, b, beginnings, " ".join(words))
         a, b, beginnings, joined = window
         hits = [v for v in values if (v in joined if " " in v else v in beginnings)]
@@ -150,7 +158,17 @@ class TermMatcher:
         self._ids: dict[str, int] = {w: -2 for w in FREE_WORDS}
         self._repaired_words: set[str] = set()
         self._deletes: dict[str, int] | None = None
+        conditions = [c for _, c in lexicon.contexts.values()]
+        conditions.extend(dict(a.conditions) for group in lexicon.aliases.values() for a in group)
+        self._asked = frozenset(v for c in conditions for name in ("near", "not") for v in c.get(name, ()) if " " not in v)
+        self._lengths = sorted({len(v) for v in self._asked})
+        self._beginnings = lru_cache(maxsize=65536)(self._find_beginnings)
         self._long_words: frozenset[str] = frozenset()
+
+    def _find_beginnings(self, word: str) -> frozenset[str]:
+        """Return the values of conditions that a word begins with."""
+        n = len(word)
+        return frozenset(word[:k] for k in self._lengths if k <= n and word[:k] in self._asked)
 
     # -- words -------------------------------------------------------------------------------------------------------
 
@@ -171,7 +189,7 @@ class TermMatcher:
             ids[i] = -1
         aliases: dict[int, tuple[int, ...]] = {}
         table = self.lexicon.aliases
-        scene = _Scene(tokens, lowers, layout, sections, facts)
+        scene = _Scene(tokens, lowers, layout, sections, facts, self._beginnings)
         for i, low in enumerate(lowers):
             meanings = table.get(low)
             if meanings is not None:
@@ -314,7 +332,7 @@ class TermMatcher:
         clause = layout.clause[stream_pos]
 
         raw: list[Match] = []
-        scene = _Scene(tokens, numbers.lowers, layout, sections, facts)
+        scene = _Scene(tokens, numbers.lowers, layout, sections, facts, self._beginnings)
         contexts = lexicon.contexts
         single = lexicon.single
         expanded = {t for t, words in numbers.aliases.items() if len(words) > 1}
@@ -335,6 +353,10 @@ class TermMatcher:
         pos_list = stream_pos.tolist()
         clause_list = clause.tolist()
         lowers = numbers.lowers
+        pair_terms, pair_starts = lexicon.pair_terms_list, lexicon.pair_starts_list
+        words_of_clause: dict[int, set[int]] = {}
+        for c, number in zip(clause_list, id_list, strict=True):
+            words_of_clause.setdefault(c, set()).add(number)
         for step in range(1, min(_MAX_STEP, m - 1) + 1 if m > 1 else 0):
             a, b = words64[:-step], words64[step:]
             near = (clause[:-step] == clause[step:]) & (count_at[step:] - count_at[:-step] <= 6) & (a != b)
@@ -352,7 +374,11 @@ class TermMatcher:
             slot[slot == len(lexicon.pair_keys)] = 0
             hit = lexicon.pair_keys[slot] == keys
             for i, s in zip(where[hit].tolist(), slot[hit].tolist(), strict=True):
-                for term in lexicon.pair_terms[lexicon.pair_starts[s] : lexicon.pair_starts[s + 1]].tolist():
+                held = words_of_clause[clause_list[i]]
+                for term in pair_terms[pair_starts[s] : pair_starts[s + 1]]:
+                    wanted = lexicon.term(term)[0]
+                    if len(wanted) > 2 and not held.issuperset(wanted):
+                        continue
                     found = self._verify(term, i, i + step, id_list, pos_list, clause_list, counted, tokens, lowers, numbers)
                     if found is not None and (term, found.tokens) not in seen:
                         seen.add((term, found.tokens))

@@ -296,6 +296,7 @@ class SpecificityTable:
         self.words = words
         self.word_id = {w: i for i, w in enumerate(words)}
         self.stem_code = np.array(array("stem_code.npy"))
+        self._row: dict[int, int] = {code: row for row, code in enumerate(self.stem_code.tolist())}
         self.stem_starts = array("stem_starts.npy")
         self.stem_words = array("stem_words.npy")
         self.denied_starts = array("denied_starts.npy")
@@ -316,6 +317,7 @@ class SpecificityTable:
         pairs = (("foot", "ankle"), ("ankle", "foot"), ("hip", "thigh"), ("pelvis", "thigh"))
         self.joined = [(self.word_id[a], self.word_id[b]) for a, b in pairs if a in self.word_id and b in self.word_id]
         self._prepared = lru_cache(maxsize=4096)(self._prepare)
+        self.n_asserted = lru_cache(maxsize=65536)(self._n_asserted)
         self.is_plainest = lru_cache(maxsize=65536)(self._is_plainest)
         self.best = lru_cache(maxsize=65536)(self._best)
         self._relevant = lru_cache(maxsize=4096)(self._find_relevant)
@@ -463,10 +465,8 @@ class SpecificityTable:
 
     def seventh(self, stem: int) -> str:
         """Return the seventh characters a stem takes, or an empty string."""
-        row = int(np.searchsorted(self.stem_code, stem))
-        if row < len(self.stem_code) and int(self.stem_code[row]) == stem:
-            return self.sevenths[row]
-        return ""
+        row = self._row.get(stem, -1)
+        return self.sevenths[row] if row >= 0 else ""
 
     def default(self, root: int) -> int:
         """Return the stem with the fewest asserted words under a header, -1 when there is none."""
@@ -477,17 +477,17 @@ class SpecificityTable:
         cost = np.diff(self.stem_starts[a : b + 1]) + 0.5 * self.stem_other[a:b] - 0.6 * self.stem_plain[a:b]
         return int(self.stem_code[a + int(np.argmin(cost))])
 
-    def n_asserted(self, stem: int) -> int:
+    def _n_asserted(self, stem: int) -> int:
         """Return the number of words the title of a stem asserts; -1 when the code is no stem."""
-        row = int(np.searchsorted(self.stem_code, stem))
-        if row >= len(self.stem_code) or int(self.stem_code[row]) != stem:
+        row = self._row.get(stem, -1)
+        if row < 0:
             return -1
         return int(self.stem_starts[row + 1] - self.stem_starts[row]) + int(self.stem_other[row])
 
     def _is_plainest(self, stem: int, root: int) -> bool:
         """Whether a code says no more than its header: "unspecified", or only the words of the header's title."""
-        row = int(np.searchsorted(self.stem_code, stem))
-        if row >= len(self.stem_code) or int(self.stem_code[row]) != stem:
+        row = self._row.get(stem, -1)
+        if row < 0:
             return False
         if self.stem_plain[row] >= 1.0:
             return True
