@@ -27,6 +27,7 @@ from codesuggest import __version__
 from codesuggest.batch.commands import score_command
 from codesuggest.codes.commands import app as codes_app
 from codesuggest.errors import CodesuggestError, CodesuggestWarning, ConfigError
+from codesuggest.extract.commands import app as lexicon_app
 from codesuggest.records import Failure, Note
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ app = typer.Typer(
     help="Suggests ICD-10-CM codes for clinical notes, each with the words that support it, for a coder to confirm.",
 )
 app.add_typer(codes_app, name="codes")
+app.add_typer(lexicon_app, name="lexicon")
 app.command("score")(score_command)
 
 _JSON_LINES = (".jsonl", ".ndjson")
