@@ -509,6 +509,8 @@ class Lexicon:
         self.pair_keys = array("pair_keys.npy")
         self.pair_starts = array("pair_starts.npy")
         self.pair_terms = array("pair_terms.npy")
+        self.pair_starts_list: list[int] = self.pair_starts.tolist()
+        self.pair_terms_list: list[int] = self.pair_terms.tolist()
         self.pair_bloom = np.array(array("pair_bloom.npy"))
         single_keys = array("single_keys.npy").tolist()
         starts = array("single_starts.npy").tolist()
