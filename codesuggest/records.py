@@ -30,9 +30,7 @@ __all__ = [
     "Suppressed",
 ]
 
-Assertion = Literal[
-    "present", "absent", "possible", "conditional", "hypothetical", "someone_else", "historical", "not_assessed"
-]
+Assertion = Literal["present", "absent", "possible", "conditional", "hypothetical", "someone_else", "historical", "not_assessed"]
 ASSERTIONS: tuple[str, ...] = (
     "present",
     "absent",
@@ -160,9 +158,7 @@ class Note:
         if self.sex is not None and self.sex not in ("F", "M", "X"):
             raise InvalidNoteError("CS156", f"sex of note {self.note_id!r} is {self.sex!r}. Expected 'F', 'M', 'X' or None.")
         if self.age_years is not None and (
-            isinstance(self.age_years, bool)
-            or not isinstance(self.age_years, (int, float))
-            or not 0 <= self.age_years <= 130
+            isinstance(self.age_years, bool) or not isinstance(self.age_years, (int, float)) or not 0 <= self.age_years <= 130
         ):
             raise InvalidNoteError(
                 "CS157", f"age_years of note {self.note_id!r} is {self.age_years!r}. Expected a number from 0 to 130, or None."
