@@ -52,6 +52,7 @@ KS = (1, 3, 5, 10, 20)
 N_BINS = 10
 _N_ERRORS = 50
 _FLOOR = 1e-3
+_OWN_BINS = "ece_mass"  # every model has bins of its own, so two are not compared by it
 Floats = NDArray[np.float64]
 _Draw = Callable[[Sequence[Measure]], dict[str, Interval]]
 
@@ -322,7 +323,8 @@ class Evaluation:
         Sections are those of the first evidence.
     misses : Misses
     errors : tuple of CostlyError
-        The costliest, at most fifty; false and missed in turns while both last.
+        The costliest, at most fifty, false and missed codes in equal parts while both last; at equal cost the codes that go
+        wrong most often.
     by_code : tuple of CodeErrors
         Codes that went wrong, most often first, at most fifty.
     faithfulness : Faithfulness or None
@@ -728,11 +730,12 @@ def _costliest(notes: Sequence[ScoredNote]) -> tuple[CostlyError, ...]:
             others = tuple(instead.get(metrics.category(c.code), ()))
             found[kind].append(CostlyError(note.note_id, c.code, kind, c.probability, cost, c.section, spans, others))
     for errors in found.values():
-        errors.sort(key=lambda e: (-e.cost, e.note_id, e.code))
+        often = Counter(e.code for e in errors)
+        errors.sort(key=lambda e: (-e.cost, -often[e.code], e.note_id, e.code))
     half = _N_ERRORS // 2
     n_false = min(len(found["false"]), max(half, _N_ERRORS - len(found["missed"])))
     chosen = [*found["false"][:n_false], *found["missed"][: _N_ERRORS - n_false]]
-    return tuple(sorted(chosen, key=lambda e: (-e.cost, e.note_id, e.code)))
+    return tuple(sorted(chosen, key=lambda e: -e.cost))
 
 
 def _code_errors(notes: Sequence[ScoredNote], release: Release | None) -> tuple[CodeErrors, ...]:
@@ -888,6 +891,7 @@ def compare(
     Returns
     -------
     Comparison
+        Without the calibration error in bins of equal mass, for the bins are each model's own.
 
     Raises
     ------
@@ -901,9 +905,8 @@ def compare(
             "the same order, with the same final codes. Expected one coded set for both. Evaluate both models on one file.",
         )
     frame = _Frame.of(a.notes, b.notes)
-    figures = compare_measures(
-        _measures(a.notes, frame), _measures(b.notes, frame), n_draws=n_draws, n_swaps=n_swaps, seed=seed, level=level
-    )
+    pair = [[m for m in _measures(e.notes, frame) if m.name != _OWN_BINS] for e in (a, b)]
+    figures = compare_measures(*pair, n_draws=n_draws, n_swaps=n_swaps, seed=seed, level=level)
     right: Counter[tuple[bool, bool]] = Counter()
     for na, nb in zip(a.notes, b.notes, strict=True):
         right.update((code in na.selected, code in nb.selected) for code in na.final)

@@ -263,6 +263,8 @@ def _figure_table(report: Report) -> PlainTable:
                 p = paired[f.name]
                 interval = interval_text(Interval(p.difference, p.low, p.high))
                 row += [share_text(against[f.name]), difference_text(p.difference), interval, f"{p.p_value:.4f}"]
+            elif against:
+                row += [share_text(against[f.name]), "", "", ""]
             rows.append(tuple(row))
     return PlainTable("", head, tuple(rows))
 
@@ -314,7 +316,8 @@ def _image(draw: Any, alt: str, *, width: float = 5.2, height: float = 3.9) -> s
         "axes.axisbelow": True,
         "grid.color": "#e6e8eb",
         "axes.edgecolor": "#8a8f98",
-        "legend.frameon": False,
+        "legend.framealpha": 0.85,
+        "legend.edgecolor": "none",
     }
     with mpl.rc_context(style):
         figure = Canvas(figsize=(width, height), layout="constrained")
@@ -352,7 +355,7 @@ def _draw_reliability(report: Report, axes: Axes) -> None:
         label="how many",
     )
     axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="Probability stated", ylabel="Share right", title="Reliability")
-    axes.legend(loc="upper left")
+    axes.legend(loc="best")
 
 
 def _draw_curve(report: Report, axes: Axes) -> None:
@@ -378,7 +381,7 @@ def _draw_curve(report: Report, axes: Axes) -> None:
         ylabel="Precision",
         title="Precision and coverage",
     )
-    axes.legend(loc="lower left")
+    axes.legend(loc="best")
 
 
 def _draw_thresholds(report: Report, axes: Axes) -> None:
@@ -391,7 +394,7 @@ def _draw_thresholds(report: Report, axes: Axes) -> None:
     axes.plot(x, f1, color="#222", label="F1")
     axes.axvline(e.threshold, color=_ORANGE, linewidth=1, linestyle="--", label=f"threshold {e.threshold:.2f}")
     axes.set(xlim=(0, 1), ylim=(0, 1.02), xlabel="Threshold", ylabel="Share", title=f"What a threshold gives, {e.name}")
-    axes.legend(loc="lower left")
+    axes.legend(loc="best")
 
 
 def _draw_ranks(report: Report, axes: Axes) -> None:
@@ -430,7 +433,7 @@ def _draw_chapters(report: Report, axes: Axes) -> None:
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
     if len(models) > 1:
-        axes.legend(loc="lower right")
+        axes.legend(loc="best")
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -586,6 +589,8 @@ def _figures_html(report: Report) -> str:
                     f'<td class="n">{interval_text(Interval(p.difference, p.low, p.high))}</td>',
                     f'<td class="n">{p.p_value:.4f}</td>',
                 ]
+            elif against:
+                cells.append(f'<td class="n">{share_text(against[f.name])}</td><td></td><td></td><td></td>')
             parts.append(f"<tr>{''.join(cells)}</tr>")
     parts.append("</table>")
     if report.comparison is not None and against is not None:
