@@ -28,7 +28,7 @@ from codesuggest.batch.commands import score_command
 from codesuggest.codes.commands import app as codes_app
 from codesuggest.errors import CodesuggestError, CodesuggestWarning, ConfigError
 from codesuggest.extract.commands import app as lexicon_app
-from codesuggest.learn.commands import evaluate_command
+from codesuggest.learn.commands import add_index_command, evaluate_command
 from codesuggest.records import Failure, Note
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ app = typer.Typer(
 )
 app.add_typer(codes_app, name="codes")
 app.add_typer(lexicon_app, name="lexicon")
+lexicon_app.command("add")(add_index_command)
 app.command("score")(score_command)
 app.command("evaluate")(evaluate_command)
 

@@ -1,4 +1,4 @@
-"""The command ``codesuggest evaluate``: a translation of calls into the library."""
+"""The commands ``codesuggest evaluate`` and ``codesuggest lexicon add``: translations of calls into the library."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from codesuggest.learn.report import Report
     from codesuggest.suggester import Suggester
 
-__all__ = ["evaluate_command", "read_coded_notes"]
+__all__ = ["add_index_command", "evaluate_command", "read_coded_notes"]
 
 _P = ParamSpec("_P")
 
@@ -204,3 +204,19 @@ def _print(report: Report) -> None:
         for row in plain.rows:
             table.add_row(*row, style=None if any(row[1:]) else "bold")
         console.print(table)
+
+
+@_reported
+def add_index_command(
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Official XML: Alphabetic Index, Index to External Causes, Table of Neoplasms, Table of Drugs."),
+    ],
+    to: Annotated[Path, typer.Option(help="Model folder to write; it must not exist.")],
+    model: Annotated[Path | None, typer.Option(help="Model to start from; the default model without it.")] = None,
+) -> None:
+    """Copy a model and add the terms of an official index to its lexicon; `suggest --model` then uses it."""
+    from codesuggest.learn.build import with_index
+
+    opened, n_added = with_index(model, files, to)
+    typer.echo(f"{to}: {len(opened.lexicon):,} terms, {n_added:,} of them from {len(files)} index file(s), model {opened.sha256[:12]}")
