@@ -21,6 +21,8 @@ from pathlib import Path
 from codesuggest.codes import Release
 from codesuggest.errors import InputFormatError
 from codesuggest.extract.lexicon import LexiconEntry, parse_context, read_lexicon, term_words, title_words
+from codesuggest.extract.patterns.headings import HEADINGS
+from codesuggest.extract.tokens import tokenize
 
 __all__ = [
     "CHECKS",
@@ -35,7 +37,18 @@ __all__ = [
     "shipped_entries",
 ]
 
-CHECKS: tuple[str, ...] = ("code", "header", "root", "letter", "official", "contradiction", "index", "exception")
+CHECKS: tuple[str, ...] = (
+    "code",
+    "header",
+    "root",
+    "letter",
+    "condition",
+    "official",
+    "contradiction",
+    "repeat",
+    "index",
+    "exception",
+)
 """What a problem is about; a reviewed exception names ``header``, ``root``, ``official``, ``contradiction`` or ``index``."""
 
 _EXCUSABLE = ("header", "root", "official", "contradiction", "index")
@@ -47,6 +60,8 @@ _SELECTORS = ("near", "section", "sex", "age", "setting")
 _LETTERED = re.compile(
     r"\b(?:hepatitis|hep|group|influenza|flu|vitamin|type|hemophilia|hypovitaminosis|hypervitaminosis|lipoprotein|chromogranin) a\b"
 )
+_SECTIONS = frozenset(HEADINGS.values()) | {"other"}
+_CHOICES = {"sex": ("F", "M"), "setting": ("inpatient", "outpatient", "professional", "emergency")}
 
 _Key = tuple[str, ...]
 
@@ -304,6 +319,7 @@ def check_lexicon(
     if of_index.loose:
         problems.extend(_official_problems(groups, of_index, "index", excuses))
     problems.extend(_contradictions(groups, release, excuses))
+    problems.extend(_repeats(groups))
     for one in excuses.unused():
         if one.check != "index" or of_index.loose:
             problems.append(
@@ -314,6 +330,8 @@ def check_lexicon(
 
 def _code_problems(entry: LexiconEntry, release: Release, excuses: _Excuses) -> Iterator[Problem]:
     where, key = _where(entry), _key(entry.term)
+    for message in _condition_problems(entry.context):
+        yield Problem("condition", where, entry.term, entry.code, message)
     if _LETTERED.search(entry.term):
         yield Problem("letter", where, entry.term, entry.code, "the letter A is dropped as an article; write it as a capital")
     if entry.code not in release:
@@ -331,6 +349,21 @@ def _code_problems(entry: LexiconEntry, release: Release, excuses: _Excuses) -> 
         and not excuses.cover("root", key, entry.code)
     ):
         yield Problem("root", where, entry.term, entry.code, f"its root {entry.root} is not above it")
+
+
+def _condition_problems(context: str) -> Iterator[str]:
+    for name, values in parse_context(context)[1].items() if context else ():
+        for value in values:
+            if name in ("near", "not"):
+                spoken = " ".join(tokenize(value.lower()).words)
+                if spoken != value:
+                    yield f"the {name} word {value!r} never holds; write {spoken.replace(' ', '_')!r}"
+            elif name in ("section", "notsection") and value.replace(" ", "_") not in _SECTIONS:
+                yield f"there is no section {value!r}"
+            elif name in _CHOICES and value not in _CHOICES[name]:
+                yield f"{name} is one of {', '.join(_CHOICES[name])}, not {value!r}"
+            elif name == "age" and not re.fullmatch(r"[0-9.]+-[0-9.]*", value):
+                yield f"an age is from-to in years, not {value!r}"
 
 
 def _official_problems(
@@ -366,6 +399,13 @@ def _selectors(entry: LexiconEntry) -> tuple[tuple[str, tuple[str, ...]], ...]:
     return tuple((name, tuple(sorted(conditions[name]))) for name in _SELECTORS if name in conditions)
 
 
+def _guards(entry: LexiconEntry) -> frozenset[tuple[str, str]]:
+    if not entry.context:
+        return frozenset()
+    _, conditions = parse_context(entry.context)
+    return frozenset((name, value) for name in ("not", "notsection") for value in conditions.get(name, ()))
+
+
 def _written(entry: LexiconEntry, key: _Key) -> str:
     """Return the written form where capitals count ("MS" is not "ms")."""
     return entry.term if len(key) == 1 and "case" in entry.context.split() else ""
@@ -386,6 +426,22 @@ def _contradictions(groups: dict[_Key, list[LexiconEntry]], release: Release, ex
                     continue
                 others = "; ".join(f"{_where(e)} {e.term!r} {e.code}".strip() for e in same if e is not entry)
                 yield Problem("contradiction", _where(entry), entry.term, entry.code, f"the same words elsewhere: {others}")
+
+
+def _repeats(groups: dict[_Key, list[LexiconEntry]]) -> Iterator[Problem]:
+    """Find lines that say the same with another guard or root: the looser one would undo the other."""
+    for key, group in groups.items():
+        if len(group) == 1:
+            continue
+        same: dict[tuple[object, ...], list[LexiconEntry]] = defaultdict(list)
+        for entry in group:
+            same[entry.code, _selectors(entry), _written(entry, key)].append(entry)
+        for lines in same.values():
+            first = lines[0]
+            for entry in lines[1:]:
+                if (_guards(entry), entry.root) != (_guards(first), first.root):
+                    message = f"also {_where(first)} {first.term!r}, with another guard or root; keep one line".replace("  ", " ")
+                    yield Problem("repeat", _where(entry), entry.term, entry.code, message)
 
 
 def _is_pair(same: Sequence[LexiconEntry], codes: Sequence[str], release: Release) -> bool:

@@ -51,6 +51,11 @@ def test_shipped_tables_have_no_problem(release):
         (line("hep a", "B15.9"), ["letter"]),
         (line("hep A", "B15.9"), []),
         (line("gouty knee", "M10.99", kind="context"), []),
+        (line("gouty knee", "M10.069", context="near:post-op"), ["condition"]),  # three words to the matcher
+        (line("gouty knee", "M10.069", context="near:post_-_op|postop section:hospital_course|pmh age:18-"), []),
+        (line("gouty knee", "M10.069", context="notsection:somewhere"), ["condition"]),
+        (line("gouty knee", "M10.069", context="sex:W"), ["condition"]),
+        (line("gouty knee", "M10.069", context="age:adult"), ["condition"]),
     ],
 )
 def test_codes_roots_and_letters(entry, expected, release):
@@ -94,6 +99,10 @@ def test_official_code_with_another_beside_it(release):
         (line("MS", "G35.D", context="case"), line("MS", "I05.0", context="case near:valve", table="b.tsv"), []),
         # "not" keeps quiet, it does not choose
         (line("flu bug", "J11.1", context="not:vaccine"), line("flu bug", "J10.1", table="b.tsv"), ["contradiction"]),
+        # said twice, and the looser line undoes the guard of the other
+        (line("flu bug", "J11.1", context="not:vaccine"), line("flu bug", "J11.1", table="b.tsv"), ["repeat"]),
+        (line("flu bug", "J11.1", root="J11"), line("flu bug", "J11.1", table="b.tsv"), ["repeat"]),
+        (line("flu bug", "J11.1", context="not:a|b"), line("flu bug", "J11.1", context="not:b|a", table="b.tsv"), []),
         # drugs are no codes of their own
         (line("furosemide", "I50.9", kind="drug"), line("furosemide", "R60.9", kind="drug", table="b.tsv"), []),
     ],
