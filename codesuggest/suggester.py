@@ -24,6 +24,7 @@ __all__ = ["Suggester", "check_note", "load"]
 _NOT_TEXT = re.compile("[\x00-\x08\x0e-\x1b\x1f\ufffd\ud800-\udfff]")
 _WORD = re.compile(r"[^\W_]")
 _MAX_SUGGESTIONS = 60
+_MAX_EVIDENCE = 100  # places of one code in one note
 # Codes that are only reported beside another: prefix, and prefixes of the company (guidelines I.B.14, I.C.4.a.3, I.C.20).
 _INJURIES = ("S", "T0", "T1", "T2", "T3", "T4", "T5", "T6", "T7", "T8", "M84.3", "O9A", "R")
 _BESIDE: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -338,7 +339,7 @@ class Suggester:
                 key,
                 Evidence(mention.span, note.text[mention.span.start : mention.span.end], role, mention.section),
             )
-        ordered = [e for _, e in sorted(found.values(), key=lambda pair: pair[0])]
+        ordered = [e for _, e in sorted(found.values(), key=lambda pair: pair[0])][:_MAX_EVIDENCE]
         # a longer wording at the same place says it all
         return tuple(
             e

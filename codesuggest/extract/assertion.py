@@ -26,6 +26,7 @@ from codesuggest.extract.tokens import Tokens, tokenize
 __all__ = ["Cue", "CueTable", "Scope", "find_scopes"]
 
 _LONGEST_SCOPE = 80  # words a cue reaches at most, however long the sentence
+REACH = _LONGEST_SCOPE + 12  # the same, and the words of the cue itself
 _CLOSERS = frozenset("();,")
 # "migraine without aura, hypertension": these deny what follows up to the comma, unless a list goes on with "or"
 _SHORT_REACH = frozenset({"without", "w", "non", "not", "free", "lacking"})

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesuggest.codes import Release
-from codesuggest.extract.assertion import Scope, decide
+from codesuggest.extract.assertion import REACH, Scope, decide
 from codesuggest.extract.lexicon import KINDS
 from codesuggest.extract.measures import Measure
 from codesuggest.extract.sections import RawSection
@@ -176,11 +176,18 @@ def to_extraction(
         for s in raw_sections
         if s.end > s.start
     )
-    by_sentence: dict[int, list[Scope]] = {}
+    ordered = sorted(scopes, key=lambda s: s.cue_start)
+    cue_starts = [s.cue_start for s in ordered]
+
+    def near(first: int, last: int) -> list[Scope]:
+        """Scopes of the same sentence whose cue stands within their longest reach."""
+        low, high = bisect_left(cue_starts, first - REACH), bisect_left(cue_starts, last + REACH)
+        own = int(sentence[first])
+        return [s for s in ordered[low:high] if int(sentence[s.cue_start]) == own]
+
     sentence = layout.sentence
     negated = np.zeros(len(tokens), np.bool_)
     for s in scopes:
-        by_sentence.setdefault(int(sentence[s.cue_start]), []).append(s)
         if s.assertion in ("absent", "hypothetical", "someone_else"):
             negated[s.start : s.end] = True
     mentions: list[Mention] = []
@@ -191,7 +198,7 @@ def to_extraction(
         kind = KINDS[kind_index]
         first, last = match.first, match.last
         section = raw_sections[layout.section[first]].name
-        assertion, scope = _assess(match, kind, by_sentence.get(int(sentence[first]), ()), section, tokens, numbers.lowers)
+        assertion, scope = _assess(match, kind, near(first, last), section, tokens, numbers.lowers)
         cue: tuple[Span, ...] = ()
         words = ""
         if assertion == "present" and kind in ("diagnosis", "procedure") and section not in _DECIDED:
@@ -231,9 +238,7 @@ def to_extraction(
             continue
         match = Match(-1, tuple(range(first, last + 1)), 1.0, last + 1 - first)
         section = raw_sections[layout.section[first]].name
-        assertion, scope = _assess(
-            match, measure.kind, by_sentence.get(int(sentence[first]), ()), section, tokens, numbers.lowers
-        )
+        assertion, scope = _assess(match, measure.kind, near(first, last), section, tokens, numbers.lowers)
         mentions.append(
             Mention(
                 span=Span(measure.start, measure.end),

@@ -27,6 +27,7 @@ _MAX_STEP = 8  # how many lexicon words ahead a pair may reach
 _LINKS = frozenset("of in at to on involving affecting around over within from throughout across".split())
 _SIDED = frozenset("left right bilateral l r lt rt both".split())
 # Conditions that choose a meaning; "not" and "notsection" only guard one.
+_WIDEST_SENTENCE, _WIDEST_SECTION = 80, 600  # words looked at on either side of a mention
 _SELECTORS = frozenset({"near", "section", "sex", "age", "setting"})
 _OPPOSITES = (
     "hypo",
@@ -126,10 +127,17 @@ class _Scene:
     def has_any(self, values: tuple[str, ...], first: int, last: int, *, in_section: bool) -> bool:
         """Whether a word of the same section or sentence, the mention's own aside, begins with one of the values."""
         part = self.layout.section if in_section else self.layout.sentence
+        low, high = _extent(part, first)
+        reach = _WIDEST_SECTION if in_section else _WIDEST_SENTENCE
+        if high - low > 2 * reach:  # a text without ends: look around the mention only
+            others = self.lowers[max(low, first - reach) : first] + self.lowers[last + 1 : min(high, last + reach)]
+            joined = " ".join(others)
+            found = frozenset().union(*map(self._beginnings, set(others)))
+            return any((v in joined) if " " in v else v in found for v in values)
         key = (in_section, int(part[first]))
         window = self._windows.get(key)
         if window is None:
-            a, b = _extent(part, first)
+            a, b = low, high
             words = self.lowers[a:b]
             beginnings = frozenset().union(*map(self._beginnings, set(words)))
             window = self._windows[key] = (a, b, beginnings, " ".join(words))

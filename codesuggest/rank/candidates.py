@@ -9,6 +9,7 @@ What is left out is kept with the reason.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -479,6 +480,7 @@ class _Surroundings:
                     side = {"L": "left", "R": "right"}[side] if self._is_side_letter(extraction, i) else None
             if side is not None:
                 self.side_at.append((i, side))
+        self.side_tokens = [i for i, _ in self.side_at]
         self._blocks: dict[int, dict[int, float]] = {}
         self.multiple = table.word_id.get("multiple", -1)
         self.unilateral = table.word_id.get("unilateral", -1)
@@ -573,6 +575,9 @@ class _Surroundings:
                 context[stands_for] = 1.5
         return {w: v for w, v in context.items() if w in relevant}
 
+    def _sides_between(self, low: int, high: int) -> list[tuple[int, str]]:
+        return self.side_at[bisect_left(self.side_tokens, low) : bisect_left(self.side_tokens, high)]
+
     def is_treated(self, index: int) -> bool:
         """Whether the sentence of a cancer speaks of treatment that is over (guideline I.C.2.m)."""
         mention = self.extraction.mentions[index]
@@ -584,7 +589,7 @@ class _Surroundings:
         self, first: int, last: int, a: int, b: int, c: int, d: int, tokens: tuple[int, ...], sites: frozenset[int]
     ) -> str | None:
         """Return the side a mention speaks of: the words beside it, its sentence, its block, then the same site elsewhere."""
-        close = [(i, s) for i, s in self.side_at if first - 4 <= i <= last + 4 and a <= i < b]
+        close = [(i, s) for i, s in self._sides_between(first - 4, last + 5) if a <= i < b]
         names = {s for _, s in close}
         if "bilateral" in names or {"left", "right"} <= {s for i, s in close if first - 4 <= i <= first}:
             if "bilateral" in names:
@@ -595,13 +600,15 @@ class _Surroundings:
         if close:
             return min(close, key=lambda x: (abs(x[0] - first) if x[0] <= first else abs(x[0] - last) + 0.5, x[0]))[1]
         for low, high in ((a, b), (c, d) if d - c < 400 else (a, b)):
-            names = {s for i, s in self.side_at if low <= i < high}
+            names = {s for _, s in self._sides_between(low, high)} if high - low < 400 else set()
             if len(names) == 1:
                 return next(iter(names))
             if names:
                 return None
         # the same words elsewhere: "right knee" in the complaint, "knee osteoarthritis" in the plan
         own = {self.ids[t] for t in tokens} & self.table.sites or sites
+        if len(self.side_at) > 300:
+            return None
         tally: dict[str, int] = {}
         for i, s in self.side_at:
             if any(self.ids[j] in own for j in range(max(0, i - _SITE_LIMIT), min(len(self.ids), i + _SITE_LIMIT + 1)) if j != i):
