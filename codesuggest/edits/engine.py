@@ -219,21 +219,20 @@ class Tables:
         """
         return replace(self, **changes)
 
-    def bound_guidelines(self, index: ReleaseIndex) -> list[tuple[CodeRule, int, int, int]]:
-        """Rows of the guidelines with the bits of their codes."""
-        return self._bound_guidelines
-
     @cached_property
-    def _bound_guidelines(self) -> list[tuple[CodeRule, int, int, int]]:
+    def bound_guidelines(self) -> tuple[int, dict[int, list[tuple[CodeRule, int, int, int]]]]:
+        """Bits of every ``when``, and for each of them its rows with the bits of their codes."""
         bit = {"": 0, **self.index.bit}
-        return [(row, bit[row.when], bit[row.with_], bit[row.unless]) for row in self.guidelines.rows]
-
-    def bound_integral(self, index: ReleaseIndex) -> list[tuple[int, int, IntegralRow]]:
-        """Rows of integral symptoms with the bits of their codes."""
-        return self._bound_integral
+        rows: dict[int, list[tuple[CodeRule, int, int, int]]] = {}
+        union = 0
+        for row in self.guidelines.rows:
+            union |= bit[row.when]
+            rows.setdefault(bit[row.when], []).append((row, bit[row.when], bit[row.with_], bit[row.unless]))
+        return union, rows
 
     @cached_property
-    def _bound_integral(self) -> list[tuple[int, int, IntegralRow]]:
+    def bound_integral(self) -> list[tuple[int, int, IntegralRow]]:
+        """Rows of integral symptoms with the bits of their codes."""
         bit = self.index.bit
         return [(bit[row.symptom], bit[row.disease], row) for row in self.integral]
 

@@ -443,7 +443,7 @@ def _ages(view: View, add: Callable[[Finding], None]) -> None:
 
 def _symptoms(view: View, add: Callable[[Finding], None]) -> None:
     name = view.index.release.name
-    for symptom, disease, row in view.tables.bound_integral(view.index):
+    for symptom, disease, row in view.tables.bound_integral:
         if not view.union & symptom or not view.union & disease:
             continue
         found = [f for f in view.known if f.mask & disease]
@@ -501,12 +501,15 @@ def _compare(view: View, row: CodeRule, a: int, b: int, unless: int, add: Callab
 def check(view: View, add: Callable[[Finding], None]) -> None:
     """Run the family on a claim."""
     union, on, setting = view.union, view.on, view.claim.setting
-    for row, a, b, unless in view.tables.bound_guidelines(view.index):
-        if union & a and (not b or row.kind == "needs" or union & b):
-            if row.settings and setting not in row.settings:
-                continue
-            if row.rule.holds(on):
-                _compare(view, row, a, b, unless, add)
+    concerned, rows = view.tables.bound_guidelines
+    left = union & concerned
+    while left:  # one bit after another: a claim has few of them, and most rows are not looked at
+        bit = left & -left
+        left ^= bit
+        for row, a, b, unless in rows[bit]:
+            if (not b or row.kind == "needs" or union & b) and not (row.settings and setting not in row.settings):
+                if row.rule.holds(on):
+                    _compare(view, row, a, b, unless, add)
     texts = [f.text for _, f in view.diagnoses]
     if len(set(texts)) != len(texts):
         for text in sorted({t for t in texts if texts.count(t) > 1}):

@@ -71,11 +71,8 @@ class CodeFacts:
     __slots__ = (
         "base",
         "begins",
-        "begins2",
         "billable",
         "ends",
-        "ends2",
-        "extra",
         "first",
         "i",
         "key",
@@ -94,10 +91,7 @@ class CodeFacts:
         self.mask = 0
         self.begins: frozenset[int] = frozenset()
         self.ends: frozenset[int] = frozenset()
-        self.begins2: frozenset[int] = frozenset()
-        self.ends2: frozenset[int] = frozenset()
         self.first: tuple[NoteGroup, ...] = ()
-        self.extra: tuple[NoteGroup, ...] = ()
         self.side = ""
         self.base = ""
 
@@ -149,23 +143,62 @@ def _places_of(release: Release, expression: str) -> NDArray[np.bool_]:
             continue
         if part.startswith("title:"):
             pattern = re.compile(part.removeprefix("title:"))
-            for i in np.flatnonzero(release.billable):
-                if pattern.search(release.title_at(int(i))):
-                    found[i] = True
+            found[[i for i, title in _titles(release) if pattern.search(title)]] = True
             continue
-        match = _TOKEN.fullmatch(part)
-        if match is None:
-            msg = f"Not a code expression: {part[:24]!r}. Expected codes, ranges, '!' and '/pattern'. Correct the table."
-            raise ConfigError("CS411", msg)
-        codes = CodeRange(without_dot(match[2]), without_dot(match[3] or match[2]))
+        codes, words, adds = _token(part)
         low, high = _range_places(release, codes)
-        if match[4]:
-            wanted = re.compile(match[4])
-            hits = [i for i in range(low, high) if wanted.match(release.codes[i].decode("ascii"))]
-            found[hits] = not match[1]
+        if words:
+            wanted = re.compile(words)
+            hits = [i for i, key in enumerate(release.codes[low:high].tolist(), low) if wanted.match(key.decode("ascii"))]
+            found[hits] = adds
         else:
-            found[low:high] = not match[1]
+            found[low:high] = adds
     return found
+
+
+@lru_cache(maxsize=2)
+def _titles(release: Release) -> list[tuple[int, str]]:
+    """Place and title of every billable code."""
+    return [(i, release.title_at(i)) for i in np.flatnonzero(release.billable).tolist()]
+
+
+class _Group:
+    """An expression that is asked of a code when the code is first seen, because asking every code takes long."""
+
+    __slots__ = ("bit", "parts")
+
+    def __init__(self, release: Release, expression: str, bit: int) -> None:
+        self.bit = bit
+        self.parts: list[tuple[bool, int, int, re.Pattern[str] | None, bool]] = []
+        for part in (p.strip() for p in expression.split(",")):
+            if part.startswith("title:"):
+                self.parts.append((True, 0, len(release), re.compile(part.removeprefix("title:")), True))
+            elif part:
+                codes, pattern, adds = _token(part)
+                low, high = _range_places(release, codes)
+                self.parts.append((adds, low, high, re.compile(pattern) if pattern else None, False))
+
+    def holds(self, facts: CodeFacts) -> bool:
+        """Whether the expression names a code of the release."""
+        found = False
+        for adds, low, high, pattern, of_title in self.parts:
+            if low <= facts.i < high:
+                if pattern is None:
+                    found = adds
+                elif of_title:
+                    found = found or (facts.billable and pattern.search(facts.title) is not None)
+                elif pattern.match(facts.key):
+                    found = adds
+        return found
+
+
+def _token(part: str) -> tuple[CodeRange, str, bool]:
+    """Range, pattern (or an empty text) of a part of an expression, and whether it adds (or takes away)."""
+    match = _TOKEN.fullmatch(part)
+    if match is None:
+        msg = f"Not a code expression: {part[:24]!r}. Expected codes, ranges, '!' and '/pattern'. Correct the table."
+        raise ConfigError("CS411", msg)
+    return CodeRange(without_dot(match[2]), without_dot(match[3] or match[2])), match[4] or "", not match[1]
 
 
 class _Stabber:
@@ -290,12 +323,6 @@ def _make_groups(release: Release, where: str, notes: tuple[InstructionalNote, .
     return tuple(made)
 
 
-@lru_cache(maxsize=4)
-def _places(release: Release) -> dict[str, int]:
-    """Key of each code to its place."""
-    return {key.decode("ascii"): i for i, key in enumerate(release.codes.tolist())}
-
-
 class ReleaseIndex:
     """A release made ready for the edits.
 
@@ -326,12 +353,18 @@ class ReleaseIndex:
         self.release = release
         self.bit: dict[str, int] = {}
         arrays: list[NDArray[np.bool_]] = []
-        titles: dict[str, NDArray[np.bool_]] = {}
+        self._late: list[_Group] = []
+        bits: dict[str, int] = {}
+        nothing = np.zeros(len(release), dtype=bool)
         for name, expression in (groups or {}).items():
-            if expression not in titles:
-                titles[expression] = _places_of(release, expression)
-            self.bit[name] = 1 << len(arrays)
-            arrays.append(titles[expression])
+            if expression not in bits:
+                bits[expression] = 1 << len(arrays)
+                if "title:" in expression or "/" in expression:
+                    self._late.append(_Group(release, expression, bits[expression]))
+                    arrays.append(nothing)
+                else:
+                    arrays.append(_places_of(release, expression))
+            self.bit[name] = bits[expression]
         for name, codes in (lists or {}).items():
             array = np.zeros(len(release), dtype=bool)
             wanted = np.array(sorted({without_dot(c) for c in codes}), dtype="S7")
@@ -345,20 +378,13 @@ class ReleaseIndex:
         )
         self._masks = np.ascontiguousarray(packed.T)
         self.edges: list[Edge] = []
-        self.edges2: list[Edge] = []
         self._known: dict[str, CodeFacts] = {}
         self._unknown: dict[str, CodeFacts] = {}
-        self._places = _places(release)
         self._first: dict[str, tuple[NoteGroup, ...]] = {}
-        self._extra: dict[str, tuple[NoteGroup, ...]] = {}
         if release.has_notes:
             self.edges, self._begins, self._ends = _exclusions(release, "excludes1")
-            self.edges2, self._begins2, self._ends2 = _exclusions(release, "excludes2")
             self._first = _note_groups(release, "code_first")
-            self._extra = _note_groups(release, "use_additional_code")
 
-    # ------------------------------------------------------------------------------------------------------- the notes
-    # ------------------------------------------------------------------------------------------------------ one code
     def facts(self, code_text: str) -> CodeFacts:
         """Give what is known of a code text; kept, so that the second time costs a look-up."""
         found = self._known.get(code_text)
@@ -375,9 +401,9 @@ class ReleaseIndex:
     def _make(self, code_text: str) -> CodeFacts:
         release = self.release
         key = without_dot(code_text)
-        i = self._places.get(key, -1)
-        if i < 0:
+        if key not in release:
             return CodeFacts(code_text.strip().upper())
+        i = release.index(key)
         text = with_dot(key)
         if text != code_text:
             return self.facts(text)
@@ -388,10 +414,10 @@ class ReleaseIndex:
         facts.mask = int.from_bytes(self._masks[i].tobytes(), "little")
         if release.has_notes:
             facts.begins, facts.ends = self._begins.at(i), self._ends.at(i)
-            facts.begins2, facts.ends2 = self._begins2.at(i), self._ends2.at(i)
-            above = [key[:n] for n in range(len(key), 2, -1)]  # a code above is always a beginning of the code
-            facts.first = tuple(g for k in above for g in self._first.get(k, ()) if g.ranges)
-            facts.extra = tuple(g for k in above for g in self._extra.get(k, ()) if g.ranges and not g.is_optional)
+            facts.first = tuple(g for k in _above(key) for g in self._first.get(k, ()) if g.ranges)
+        for group in self._late:
+            if group.holds(facts):
+                facts.mask |= group.bit
         facts.side, facts.base = _side_of(facts.title)
         return facts
 
@@ -412,9 +438,19 @@ class ReleaseIndex:
         return min((self.edges[e] for e in shared), key=lambda e: (e.size, e.where, e.text, e.named)) if shared else None
 
     def exclusion2(self, a: CodeFacts, b: CodeFacts) -> Edge | None:
-        """Return the narrowest Excludes2 note between two codes, in either direction."""
-        shared = (a.begins2 & b.ends2) | (b.begins2 & a.ends2)
-        return min((self.edges2[e] for e in shared), key=lambda e: (e.size, e.where, e.text, e.named)) if shared else None
+        """Return the narrowest Excludes2 note between two codes, in either direction; the notes are read at the first call."""
+        edges, begins, ends = _exclusions(self.release, "excludes2")
+        shared = (begins.at(a.i) & ends.at(b.i)) | (begins.at(b.i) & ends.at(a.i))
+        return min((edges[e] for e in shared), key=lambda e: (e.size, e.where, e.text, e.named)) if shared else None
+
+    def noted(self, facts: CodeFacts, kind: str) -> tuple[NoteGroup, ...]:
+        """Notes of a kind at a code and above it, nearest first; the notes are read at the first call."""
+        groups = _note_groups(self.release, kind)
+        return tuple(g for k in _above(facts.key) for g in groups.get(k, ()))
+
+
+def _above(key: str) -> list[str]:
+    return [key[:n] for n in range(len(key), 2, -1)]  # a code above is always a beginning of the code
 
 
 def _without(low: int, high: int, holes: list[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -15,15 +15,16 @@ import csv
 import datetime as dt
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codesuggest.codes.readers import HcpcsRecord
 from codesuggest.edits.catalogue import Rule
 from codesuggest.errors import ConfigError
 
 if TYPE_CHECKING:
+    from codesuggest.codes.readers import HcpcsRecord
     from codesuggest.edits.claim import Procedure
     from codesuggest.edits.engine import View
     from codesuggest.records import Finding
@@ -139,6 +140,7 @@ RULES = (
 )
 _PRIMARY_CARE_CODES = frozenset("99202 99203 99211 99212 99213 G0402 G0438 G0439".split())
 _FORM = re.compile(r"[0-9A-Z]{2}")
+_KEPT = 20_000
 _SETTING_OF = {"professional": "professional", "outpatient": "hospital", "emergency": "hospital"}
 
 
@@ -176,7 +178,7 @@ class Modifier:
         return (self.first is None or self.first <= on) and (self.last is None or on <= self.last)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ModifierTable:
     """What modifiers may do, and (when a HCPCS file was handed in) which of them exist.
 
@@ -189,6 +191,7 @@ class ModifierTable:
 
     rows: Mapping[str, Modifier]
     existing: Mapping[str, tuple[dt.date | None, dt.date | None]] | None = None
+    _clean: dict[object, str] = field(default_factory=dict, init=False, repr=False)
 
 
 def read_modifiers(path: str | Path) -> ModifierTable:
@@ -249,6 +252,7 @@ def modifiers_of_hcpcs(table: ModifierTable, records: Iterable[HcpcsRecord]) -> 
 _CLASSES = ("evaluation", "laboratory", "anesthesia")
 
 
+@lru_cache(maxsize=20_000)
 def code_class(code_text: str) -> str:
     """Class of a procedure code by its range; empty when its range says nothing.
 
@@ -299,8 +303,25 @@ def _line(
     view: View, table: ModifierTable, line: Procedure, day: dt.date, setting: str | None, add: Callable[[Finding], None]
 ) -> None:
     code = line.code.upper()
-    names = [m.strip().upper() for m in line.modifiers]
     kind = code_class(code)
+    alike = (line.modifiers, kind, code in _PRIMARY_CARE_CODES, setting, day, line.units > 1)
+    side = table._clean.get(alike)
+    if side is None:
+        found: list[Finding] = []
+        side = _look(table, line, code, kind, day, setting, found.append)
+        for finding in found:
+            add(finding)
+        if not found and len(table._clean) < _KEPT:
+            table._clean[alike] = side  # lines alike but for the code are clean too
+    if side:
+        _contradiction(view, line, code, side, add)
+
+
+def _look(
+    table: ModifierTable, line: Procedure, code: str, kind: str, day: dt.date, setting: str | None, add: Callable[[Finding], None]
+) -> str:
+    """Look at the modifiers of one line by themselves; give the side they name."""
+    names = [m.strip().upper() for m in line.modifiers]
     rows: list[Modifier] = []
     where = f"Line {line.line}: {code}"
     for name in names:
@@ -344,8 +365,7 @@ def _line(
     if "both" in sides and (len(sides) > 1 or line.units > 1):
         words = "a side" if len(sides) > 1 else f"{line.units:g} units"
         add(SIDES.finding((code,), f"{where} has modifier 50 with {words}."))
-    elif len(sides) == 1 and "both" not in sides:
-        _contradiction(view, line, code, sides.pop(), add)
+    return sides.pop() if len(sides) == 1 and "both" not in sides else ""
 
 
 def _together(where: str, code: str, names: list[str], rows: list[Modifier], add: Callable[[Finding], None]) -> None:

@@ -262,8 +262,8 @@ def check(view: View, add: Callable[[Finding], None]) -> None:
             if later:
                 add(_before(facts, group, later, release.name))
         if view.information:
-            for group in facts.extra:
-                if not any(group.names(f) for f in known if f is not facts):
+            for group in index.noted(facts, "use_additional_code"):
+                if group.ranges and not group.is_optional and not any(group.names(f) for f in known if f is not facts):
                     add(
                         USE_ADDITIONAL.finding(
                             (facts.text,),
