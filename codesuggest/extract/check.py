@@ -373,6 +373,9 @@ def _official_problems(
     for key, group in groups.items():
         exact, loose = official.exact.get(key, set()), official.loose.get(key, set())
         plain = [e for e in group if not _selectors(e)]
+        if check == "index":  # the index of external causes says nothing of the injury, nor the other way round
+            external = any(code[0] in "VWXY" for code in loose)
+            plain = [e for e in plain if (e.code[0] in "VWXY") == external]
         for codes, agrees in ((loose, _same_category), (exact, _same_line)):
             # agreement of one line is enough: others may go beside it
             if not codes or not plain or any(agrees(e.code, code) for e in plain for code in codes):
