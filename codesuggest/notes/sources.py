@@ -14,7 +14,7 @@ from codesuggest.notes.columns import Columns
 from codesuggest.notes.fhir import read_fhir_json
 from codesuggest.notes.streams import stem_and_kind
 from codesuggest.notes.tables import read_csv, read_json_lines, read_parquet
-from codesuggest.notes.text import read_text
+from codesuggest.notes.text import decode, read_bytes
 from codesuggest.records import Failure, Note
 
 __all__ = ["KINDS", "NoteSource"]
@@ -147,7 +147,7 @@ class NoteSource:
     def _text(self, file: Path, note_id: str) -> Note | Failure:
         note_id = note_id.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
         try:
-            return Note(note_id, read_text(file).text, **_without_text(self.columns.defaults))
+            return Note(note_id, decode(read_bytes(file), name=note_id).text, **_without_text(self.columns.defaults))
         except CodesuggestError as error:
             return Failure(note_id, error.error_id, error.message)
 

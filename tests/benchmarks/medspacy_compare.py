@@ -2,7 +2,8 @@
 
 medspaCy pins an older spaCy, so it lives in an environment of its own: ``--python PATH/TO/ITS/bin/python``. There it runs its
 tokenizer, PyRuSH sentences, target matcher (terms of our lexicon as literal rules), ConText and sectionizer; here the whole path to
-ranked codes runs. Both take turns, and processor time counts, so that other work on the machine does not. Budget: at least ten times medspaCy. Exit 1 when it is broken.
+ranked codes runs. Both take turns, and processor time counts, so that other work on the machine does not. Budget: at least ten times
+medspaCy. Exit 1 when it is broken.
 """
 
 from __future__ import annotations
