@@ -33,6 +33,24 @@ would resolve it.
 
 This page is made from the catalogue, which `codesuggest edits --list` prints.
 """
+_NOTES = {
+    "guidelines": """Some sections choose between readings of the record; a claim cannot show them, so no rule judges them:
+
+| Section | What it asks | What a claim shows |
+|---|---|---|
+| II.B, II.C | two or more diagnoses that are interrelated, or equally meet the definition: any may be first | nothing: any order is right |
+| II.D | comparative or contrasting conditions ("either … or"): coded as if confirmed | nothing: the words are in the record |
+| II.E | a symptom followed by contrasting diagnoses | deleted from the guidelines from 1 October 2014 |
+| II.F | original plan not carried out: the condition stays first | GUI-031: the reason (Z53.-) stands first |
+| II.G | complications of surgery are first when they are the reason for the admission | GUI-032: advice, when one was present on admission |
+| II.I, II.J, II.K | admission from observation, from outpatient surgery, for rehabilitation | nothing: the course of the stay is in the record |
+| I.C.12.a | a pressure ulcer that has healed is not coded | GUI-017, GUI-018: only what two codes say of one site |
+| I.C.6.b | G89 first when pain control is the reason for the encounter | nothing: the reason is in the record |
+
+Pairs that the guidelines allow under a condition (an old infarction beside a new one, deficits of an earlier stroke beside a new
+one, history beside active COVID-19) are advice: they say what must be true.
+""",
+}
 
 
 def all_rules() -> tuple[Rule, ...]:
@@ -44,7 +62,7 @@ def all_rules() -> tuple[Rule, ...]:
     True
     """
     rows = read_guidelines(TABLES_FOLDER / "guidelines.toml").rows
-    return (*catalogue(), *(row.rule for row in rows), *missed.RULES, *release_changes.RULES)
+    return (*catalogue(), *dict.fromkeys(row.rule for row in rows), *missed.RULES, *release_changes.RULES)
 
 
 def page() -> str:
@@ -58,8 +76,9 @@ def page() -> str:
     parts = [_HEAD]
     rules = all_rules()
     for family, title in _TITLES.items():
+        notes = f"{_NOTES[family]}\n" if family in _NOTES else ""
         parts.append(
-            f"\n## {title}\n\n| Rule | Severity | What it finds | What resolves it | Source | In force |\n|---|---|---|---|---|---|\n"
+            f"\n## {title}\n\n{notes}| Rule | Severity | What it finds | What resolves it | Source | In force |\n|---|---|---|---|---|---|\n"
         )
         for rule in rules:
             if rule.family == family:

@@ -238,7 +238,10 @@ class Tables:
 
     def rules(self) -> tuple[Rule, ...]:
         """Rules these tables bring with them."""
-        return (*(row.rule for row in self.guidelines.rows), *(r.rule for policy in self.policies for r in policy.rules))
+        return (
+            *dict.fromkeys(row.rule for row in self.guidelines.rows),
+            *(r.rule for policy in self.policies for r in policy.rules),
+        )
 
 
 class View:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CODE_RULES", "KINDS", "CodeRule", "GuidelineTable", "check", "read_guidelines"]
 
-KINDS = ("together", "needs", "order", "first", "not_first")
+KINDS = ("together", "needs", "order", "first", "not_first", "present", "one")
 _GUIDELINES = "ICD-10-CM Official Guidelines, section"
 
 
@@ -50,7 +50,10 @@ class CodeRule:
     unless: str
     settings: frozenset[str]
     with_poa: str
+    when_poa: str
     first_only: bool
+    age_from: float | None
+    age_below: float | None
     message: str
     fires: tuple[str, ...]
     silent: tuple[str, ...]
@@ -74,10 +77,14 @@ _KEYS = {
     "severity",
     "when",
     "with",
+    "rows",
     "unless",
     "settings",
     "with_poa",
+    "when_poa",
     "first_only",
+    "age_from",
+    "age_below",
     "message",
     "description",
     "citation",
@@ -108,13 +115,26 @@ def read_guidelines(path: str | Path) -> GuidelineTable:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         msg = f"{path.name!r} is no table of guidelines: {error}. Expected TOML. Correct the file."
         raise ConfigError("CS412", msg) from error
-    rows = [_row(path.name, number, row) for number, row in enumerate(data.get("rule", ()), 1)]
-    ids = [row.rule.id for row in rows]
+    made = [_rows(path.name, number, row) for number, row in enumerate(data.get("rule", ()), 1)]
+    ids = [rows[0].rule.id for rows in made]
     twice = sorted({i for i in ids if ids.count(i) > 1})
     if twice:
         msg = f"{path.name!r} has the rule {twice[0]!r} twice. Expected different ids. Number one anew."
         raise ConfigError("CS412", msg)
-    return GuidelineTable(str(data.get("source", path.name)), tuple(rows))
+    return GuidelineTable(str(data.get("source", path.name)), tuple(row for rows in made for row in rows))
+
+
+def _rows(name: str, number: int, row: dict[str, Any]) -> list[CodeRule]:
+    """Make the rules of one entry: one, or one for each pair of codes of its ``rows``, which share the id."""
+    if "rows" not in row:
+        return [_row(name, number, row)]
+    pairs = row["rows"]
+    shape = isinstance(pairs, list) and pairs and all(isinstance(p, list) and [type(c) for c in p] == [str, str] for p in pairs)
+    if not shape or "when" in row or "with" in row:
+        msg = f"Rule {row.get('id', number)!r} of {name!r} has 'rows' that are not understood. Expected pairs of codes, in the place "
+        raise ConfigError("CS412", msg + "of 'when' and 'with'. Correct the rule.")
+    rest = {key: value for key, value in row.items() if key != "rows"}
+    return [_row(name, number, {**rest, "when": when, "with": with_}) for when, with_ in pairs]
 
 
 def _row(name: str, number: int, row: dict[str, Any]) -> CodeRule:
@@ -147,7 +167,10 @@ def _row(name: str, number: int, row: dict[str, Any]) -> CodeRule:
         row.get("unless", ""),
         frozenset(row.get("settings", ())),
         row.get("with_poa", ""),
+        row.get("when_poa", ""),
         bool(row.get("first_only", False)),
+        _as_age(where, row.get("age_from")),
+        _as_age(where, row.get("age_below")),
         row["message"],
         tuple(row.get("fires", ())),
         tuple(row.get("silent", ())),
@@ -158,6 +181,12 @@ def _as_date(where: str, value: object) -> dt.date | None:
     if value is None or (isinstance(value, dt.date) and not isinstance(value, dt.datetime)):
         return value
     raise ConfigError("CS412", f"{where} has the date {value!r}. Expected a TOML date such as 2024-10-01. Correct the rule.")
+
+
+def _as_age(where: str, value: object) -> float | None:
+    if value is None or (isinstance(value, int | float) and not isinstance(value, bool)):
+        return value
+    raise ConfigError("CS412", f"{where} has the age {value!r}. Expected a number of years such as 0.5. Correct the rule.")
 
 
 # ------------------------------------------------------------------------------------------- what needs more than codes
@@ -242,6 +271,47 @@ TRIMESTER = Rule(
     f"{_GUIDELINES} I.C.15.a.3 (final character for trimester); trimesters at chapter 15",
     "Correct the trimester or the weeks; in a long stay the trimester is that in which the complication arose.",
 )
+ULCER_STAGES = Rule(
+    "GUI-017",
+    "guidelines",
+    "advice",
+    "A pressure ulcer of one site with two stages.",
+    f"{_GUIDELINES} I.C.12.a (pressure ulcer stages)",
+    "Keep both for two ulcers of the site, or (inpatient) for the stage at admission, POA Y, and a higher stage reached later, POA N; "
+    "else keep the highest stage of the encounter.",
+)
+ULCER_UNSTAGED = Rule(
+    "GUI-018",
+    "guidelines",
+    "warning",
+    "A pressure ulcer of unspecified stage beside one of the same site with a stage.",
+    f"{_GUIDELINES} I.C.12.a.2 and I.B.18 (unspecified codes)",
+    "Leave the code of unspecified stage out.",
+)
+CONFIRMED_ONLY = Rule(
+    "GUI-005",
+    "guidelines",
+    "error",
+    "HIV disease, COVID-19, Zika virus disease or an identified influenza documented as uncertain, on an inpatient claim.",
+    f"{_GUIDELINES} I.C.1.a.1, I.C.1.f, I.C.1.g.1.a and I.C.10.c (only confirmed cases are coded: exceptions to II.H)",
+    "Code the symptoms or the exposure; for influenza J11.-; or query the provider.",
+)
+EXTERNAL_EPISODE = Rule(
+    "GUI-2003",
+    "guidelines",
+    "warning",
+    "An external cause whose seventh character agrees with no injury of the claim.",
+    f"{_GUIDELINES} I.C.20.a.2 (external cause code used for length of treatment)",
+    "Use the seventh character of the injury: A while it is treated actively, D after, S for a sequela.",
+)
+PLACE_LATER = Rule(
+    "GUI-2004",
+    "guidelines",
+    "warning",
+    "Place, activity or status of an external cause where every injury is of a subsequent encounter or a sequela.",
+    f"{_GUIDELINES} I.C.20.b, I.C.20.c and I.C.20.k (used only once, at the initial encounter for treatment)",
+    "Leave the codes of Y92, Y93 and Y99 out after the initial encounter.",
+)
 BMI_ADULT = Rule(
     "GUI-016",
     "guidelines",
@@ -271,6 +341,7 @@ RULES = (
     UNCERTAIN,
     DOCUMENTED_BY,
     ABNORMAL,
+    CONFIRMED_ONLY,
     SIDES,
     SIDE_UNKNOWN,
     EPISODES,
@@ -278,8 +349,12 @@ RULES = (
     USE_AND_MORE,
     TRIMESTER,
     BMI_ADULT,
+    ULCER_STAGES,
+    ULCER_UNSTAGED,
     SYMPTOM,
     SYMPTOM_FIRST,
+    EXTERNAL_EPISODE,
+    PLACE_LATER,
 )
 CODE_RULES = RULES
 
@@ -297,6 +372,11 @@ GROUPS = {
     "other_clinicians": OTHER_CLINICIANS,
     "abnormal": ABNORMAL_FINDINGS,
     "wrong_procedure": "Y65.5",
+    "confirmed": "A92.5, B20, J09, J10, U07.1",
+    "pressure_ulcer": "L89",
+    "injured": "S00-T88",
+    "external": "V00-Y38",
+    "place": "Y92, Y93, Y99",
 }
 _TRIMESTER = re.compile(r"\b(first|second|third) trimester\b")
 
@@ -373,6 +453,53 @@ def _same_injury(view: View, add: Callable[[Finding], None]) -> None:
                     add(INTENTS.finding(codes, message, release=name))
 
 
+def _ulcers(view: View, add: Callable[[Finding], None]) -> None:
+    bit, name = view.bits["pressure_ulcer"], view.index.release.name
+    sites: dict[str, list[CodeFacts]] = {}
+    for facts in view.known:
+        if facts.mask & bit and facts.billable:
+            sites.setdefault(facts.key[:-1], []).append(facts)
+    for members in sites.values():
+        staged = tuple(sorted({f.text for f in members if f.key[-1] != "9"}))
+        vague = tuple(sorted({f.text for f in members if f.key[-1] == "9"}))
+        if vague and staged:
+            message = f"{vague[0]} names no stage; {', '.join(staged)} names it."
+            add(ULCER_UNSTAGED.finding((*vague, *staged), message, release=name))
+        if len(staged) > 1:
+            values = {(d.poa or "").upper() for d, f in view.diagnoses if f.text in staged}
+            if not (view.is_inpatient and {"Y", "N"} <= values):
+                message = f"{' and '.join(staged)} are stages of pressure ulcers of one site."
+                add(ULCER_STAGES.finding(staged, message, release=name))
+
+
+def _episode(character: str) -> str:
+    """Kind of encounter of a seventh character.
+
+    Examples
+    --------
+    >>> [_episode(c) for c in "ABCDRS"]
+    ['initial', 'initial', 'initial', 'subsequent', 'subsequent', 'sequela']
+    """
+    return "initial" if character in "ABC" else "sequela" if character == "S" else "subsequent"
+
+
+def _external(view: View, add: Callable[[Finding], None]) -> None:
+    """Compare the external causes with the injuries; a claim without an injury that has a seventh character says nothing."""
+    injured, name = view.bits["injured"], view.index.release.name
+    kinds = {_episode(f.key[6]) for f in view.known if f.mask & injured and len(f.key) == 7}
+    if not kinds:
+        return
+    for facts in view.known:
+        if facts.mask & view.bits["external"] and len(facts.key) == 7 and _episode(facts.key[6]) not in kinds:
+            message = f"{facts.text} is of the {_episode(facts.key[6])} kind; the injuries are {' and '.join(sorted(kinds))}."
+            add(EXTERNAL_EPISODE.finding((facts.text,), message, release=name))
+    if "initial" not in kinds:
+        codes = tuple(dict.fromkeys(f.text for f in view.known if f.mask & view.bits["place"]))
+        if codes:
+            message = f"{', '.join(codes)} belongs to the initial encounter; the injuries are {' and '.join(sorted(kinds))}."
+            add(PLACE_LATER.finding(codes, message, release=name))
+
+
 def _substances(view: View, add: Callable[[Finding], None]) -> None:
     kinds: dict[str, dict[str, CodeFacts]] = {}
     bit = view.bits["substance"]
@@ -412,6 +539,9 @@ def _documentation(view: View, add: Callable[[Finding], None]) -> None:
         if diagnosis.is_uncertain and not view.is_inpatient:
             message = f"{facts.text} is documented as uncertain; in outpatient care only what is confirmed is coded."
             add(UNCERTAIN.finding((facts.text,), message, release=name))
+        elif diagnosis.is_uncertain and facts.mask & view.bits["confirmed"]:
+            message = f"{facts.text} is documented as uncertain; only confirmed cases are coded, at inpatient discharge too."
+            add(CONFIRMED_ONLY.finding((facts.text,), message, release=name))
         who = diagnosis.documented_by
         if who == "provider" or facts.i < 0:
             continue
@@ -457,7 +587,11 @@ def _symptoms(view: View, add: Callable[[Finding], None]) -> None:
 
 def _compare(view: View, row: CodeRule, a: int, b: int, unless: int, add: Callable[[Finding], None]) -> None:
     """Look at one row whose codes are on the claim."""
-    known = view.known
+    known, age = view.known, view.claim.age_years
+    if (row.age_from is not None and (age is None or age < row.age_from)) or (
+        row.age_below is not None and (age is None or age >= row.age_below)
+    ):
+        return
     hits: list[CodeFacts]
     others: list[CodeFacts]
     if row.kind == "first":
@@ -468,6 +602,17 @@ def _compare(view: View, row: CodeRule, a: int, b: int, unless: int, add: Callab
         if view.first_mask & unless or view.first_mask & a:
             return
         hits, others = [f for f in known if f.mask & a], []
+        if row.when_poa:
+            said = {f.text for d, f in view.diagnoses if (d.poa or "").upper() == row.when_poa}
+            hits = [f for f in hits if f.text in said]
+            if not hits:
+                return
+    elif row.kind in ("present", "one"):
+        if unless and view.union & unless:
+            return
+        hits, others = [f for f in known if f.mask & a], []
+        if row.kind == "one" and len({f.text for f in hits}) < 2:
+            return
     elif row.kind == "needs":
         if view.union & b or (unless and view.union & unless):
             return
@@ -507,9 +652,9 @@ def check(view: View, add: Callable[[Finding], None]) -> None:
         bit = left & -left
         left ^= bit
         for row, a, b, unless in rows[bit]:
-            if (not b or row.kind == "needs" or union & b) and not (row.settings and setting not in row.settings):
-                if row.rule.holds(on):
-                    _compare(view, row, a, b, unless, add)
+            concerns = (not b or row.kind == "needs" or union & b) and (not row.settings or setting in row.settings)
+            if concerns and row.rule.holds(on):
+                _compare(view, row, a, b, unless, add)
     texts = [f.text for _, f in view.diagnoses]
     if len(set(texts)) != len(texts):
         for text in sorted({t for t in texts if texts.count(t) > 1}):
@@ -527,6 +672,10 @@ def check(view: View, add: Callable[[Finding], None]) -> None:
         _trimesters(view, add)
     if union & (bits["bmi_adult"] | bits["bmi_child"]):
         _ages(view, add)
+    if union & bits["pressure_ulcer"]:
+        _ulcers(view, add)
+    if union & (bits["external"] | bits["place"]):
+        _external(view, add)
     if union & bits["symptom"]:
         _symptoms(view, add)
     if view.has_sides:

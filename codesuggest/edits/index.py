@@ -444,7 +444,7 @@ class ReleaseIndex:
         return min((edges[e] for e in shared), key=lambda e: (e.size, e.where, e.text, e.named)) if shared else None
 
     def noted(self, facts: CodeFacts, kind: str) -> tuple[NoteGroup, ...]:
-        """Notes of a kind at a code and above it, nearest first; the notes are read at the first call."""
+        """Give the notes of a kind at a code and above it, nearest first; the notes are read at the first call."""
         groups = _note_groups(self.release, kind)
         return tuple(g for k in _above(facts.key) for g in groups.get(k, ()))
 

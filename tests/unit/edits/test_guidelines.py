@@ -34,6 +34,30 @@ def test_every_part_of_a_row_names_codes_of_the_release(row):
         assert places_of(tables().release, part).any(), part
 
 
+@pytest.mark.parametrize("row", [r for r in ROWS if r.rule.id in ("GUI-207", "GUI-1409")], ids=lambda row: row.when)
+def test_every_pair_of_a_table_of_pairs_fires(row):
+    release = tables().release
+    a, b = (release.text(int((places_of(release, e) & release.billable).nonzero()[0][0])) for e in (row.when, row.with_))
+    assert row.rule.id in ids(f"{a} {b}")
+    assert row.rule.id not in ids(a)
+    assert row.rule.id not in ids(b)
+
+
+@pytest.mark.parametrize(
+    ("rule_id", "day", "text"),
+    [
+        ("GUI-109", dt.date(2021, 1, 1), "J12.82 I10"),
+        ("GUI-110", dt.date(2021, 10, 1), "U07.1 U09.9"),
+        ("GUI-111", dt.date(2021, 1, 1), "U07.1 Z86.16"),
+        ("GUI-921", dt.date(2023, 10, 1), "E78.5 I1A.0"),
+        ("GUI-927", dt.date(2016, 10, 1), "G45.9 R29.701"),
+    ],
+)
+def test_a_row_holds_from_its_first_day(rule_id, day, text):
+    assert rule_id in ids(text, on=day)
+    assert rule_id not in ids(text, on=day - dt.timedelta(days=1))
+
+
 @pytest.mark.parametrize("row", tables().integral, ids=lambda row: row.symptom)
 def test_every_integral_symptom_names_codes_and_fires(row):
     release = tables().release
@@ -62,6 +86,18 @@ def test_every_integral_symptom_names_codes_and_fires(row):
         ("E66.9 Z68.35 age_years=19", "E66.9 Z68.35 age_years=20", "GUI-016"),
         ("E66.9 Z68.54 age_years=20", "E66.9 Z68.54 age_years=19", "GUI-016"),
         ("R63.5 Z68.54 age_years=1", "R63.5 Z68.54 age_years=2", "GUI-016"),
+        ("U07.1? setting=inpatient", "J18.9? setting=inpatient", "GUI-005"),
+        ("J10.1? setting=inpatient", "J11.1? setting=inpatient", "GUI-005"),
+        ("B20? setting=inpatient", "B20 setting=inpatient", "GUI-005"),
+        ("L89.152 L89.153", "L89.152 L89.613", "GUI-017"),
+        ("L89.612 L89.613", "L89.612 L89.623", "GUI-017"),
+        ("L89.152/Y L89.153/Y setting=inpatient", "L89.152/Y L89.153/N setting=inpatient", "GUI-017"),
+        ("L89.159 L89.153", "L89.159 L89.613", "GUI-018"),
+        ("S72.001D M80.051D W19.XXXA", "S72.001D S01.01XA W19.XXXA", "GUI-2003"),
+        ("M21.751 S72.001S W19.XXXD", "M21.751 S72.001S W19.XXXS", "GUI-2003"),
+        ("S72.001C W19.XXXD", "S72.001C W19.XXXA", "GUI-2003"),
+        ("S72.001D W19.XXXD Y92.013", "S72.001A W19.XXXA Y92.013", "GUI-2004"),
+        ("S72.001D Y99.0", "I21.4 Y99.0", "GUI-2004"),
         ("J18.9 R05.1", "J18.9 R07.9", "GUI-020"),
         ("R07.9 I21.4 setting=inpatient", "R07.9 K21.9 setting=inpatient", "GUI-021"),
     ],
@@ -116,6 +152,9 @@ def test_a_row_holds_between_its_dates(tmp_path):
         (f"[[rule]]\nid='x'\nkind='first'\nseverity='error'\nwhen='I10'{REST}\nwen=''", "'wen'"),
         (f"[[rule]]\nid='x'\nkind='firs'\nseverity='error'\nwhen='I10'{REST}", "'firs'"),
         (f"[[rule]]\nid='x'\nkind='needs'\nseverity='error'\nwhen='I10'{REST}", "no 'with'"),
+        (f"[[rule]]\nid='x'\nkind='first'\nseverity='error'\nwhen='I10'\nage_from='1'{REST}", "the age '1'"),
+        (f"[[rule]]\nid='x'\nkind='together'\nseverity='error'\nrows=[['I10']]{REST}", "pairs of codes"),
+        (f"[[rule]]\nid='x'\nkind='together'\nseverity='error'\nwhen='I10'\nrows=[['I10','I11']]{REST}", "pairs of codes"),
     ],
 )
 def test_read_guidelines_refuses_what_it_does_not_understand(tmp_path, text, words):
@@ -128,5 +167,5 @@ def test_read_guidelines_refuses_what_it_does_not_understand(tmp_path, text, wor
 
 def test_rules_have_a_citation_a_resolution_and_an_id_of_their_own():
     rules = [*guidelines.RULES, *(row.rule for row in ROWS)]
-    assert len({r.id for r in rules}) == len(rules)
+    assert len({r.id for r in rules}) == len(set(rules))
     assert all(r.citation and r.resolution and r.description for r in rules)
