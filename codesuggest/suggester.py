@@ -15,7 +15,7 @@ from codesuggest.extract.convert import Extraction
 from codesuggest.extract.pipeline import Extractor
 from codesuggest.model import Model
 from codesuggest.rank.candidates import Candidate, CandidateFinder, LeftOut
-from codesuggest.rank.features import SOFT_CUES, NoteView, featurize
+from codesuggest.rank.features import NoteView, featurize
 from codesuggest.rank.rules.tables import Rules
 from codesuggest.records import Alternative, Evidence, Failure, Mention, Note, Result, Span, Suggestion, Suppressed
 
@@ -28,7 +28,7 @@ _MAX_EVIDENCE = 100  # places of one code in one note
 # Codes that are only reported beside another: prefix, and prefixes of the company (guidelines I.B.14, I.C.4.a.3, I.C.20).
 _INJURIES = ("S", "T0", "T1", "T2", "T3", "T4", "T5", "T6", "T7", "T8", "M84.3", "O9A", "R")
 _BESIDE: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Z79.4", ("E08", "E09", "E10", "E11", "E13", "O24")),
+    ("Z79.4", ("E08", "E09", "E11", "E13", "O24")),
     ("Z79.84", ("E08", "E09", "E10", "E11", "E13", "O24", "R73.03")),
     ("Z79.85", ("E08", "E09", "E10", "E11", "E13", "E66", "R73.03")),
     ("Z68", ("E66", "E4", "R63", "R64", "E88.82", "F50", "O99.21", "Z71.3")),
@@ -314,11 +314,9 @@ class Suggester:
 
     @staticmethod
     def _is_uncertain(extraction: Extraction, candidate: Candidate) -> bool:
-        """Whether every mention is only raised as a possibility ("rule out", "possible", "?")."""
+        """Whether every mention is uncertain ("rule out", "possible", "likely", "consistent with")."""
         return all(
-            extraction.mentions[m].assertion == "possible"
-            and extraction.mentions[m].kind in ("diagnosis", "finding", "symptom")
-            and extraction.cue_words[m] not in SOFT_CUES
+            extraction.mentions[m].assertion == "possible" and extraction.mentions[m].kind in ("diagnosis", "finding", "symptom")
             for m in candidate.mentions
         )
 
@@ -367,7 +365,14 @@ class Suggester:
                 weighed.append(_with_contribution(e, logit - weights.intercept))
                 continue
             without = Candidate(
-                candidate.code, rest, candidate.choice, candidate.root, candidate.origin, "", candidate.integral_to
+                candidate.code,
+                rest,
+                candidate.choice,
+                candidate.root,
+                candidate.origin,
+                "",
+                candidate.integral_to,
+                candidate.is_current,
             )
             less = float(weights.logits(featurize(note, extraction, [without], view))[0])
             weighed.append(_with_contribution(e, logit - less))

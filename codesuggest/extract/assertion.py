@@ -29,7 +29,11 @@ _LONGEST_SCOPE = 80  # words a cue reaches at most, however long the sentence
 REACH = _LONGEST_SCOPE + 12  # the same, and the words of the cue itself
 _CLOSERS = frozenset("();,")
 # "migraine without aura, hypertension": these deny what follows up to the comma, unless a list goes on with "or"
-_SHORT_REACH = frozenset({"without", "w", "non", "not", "free", "lacking"})
+_SHORT_REACH = frozenset({"without", "w", "not", "free", "lacking"})
+# "CAD s/p stent, diabetes": these speak of what follows up to the comma, list or no list
+_NEXT_ONLY = frozenset({"s", "sp", "status"})
+# "ER positive, HER2 negative": these speak of what stands before them back to the comma
+_LAST_ONLY = frozenset({"negative", "neg", "absent", "none", "resolved"})
 _STRENGTH = {"someone_else": 6, "hypothetical": 5, "absent": 4, "possible": 3, "historical": 2, "conditional": 1}
 
 
@@ -166,7 +170,9 @@ def find_scopes(tokens: Tokens, lowers: Sequence[str], layout: Layout, table: Cu
                 j += 1
             # a closing bracket or a semicolon ends what a cue before it reaches
             at = bisect_left(closers, end)
-            stops = ");," if cue.words[0] in _SHORT_REACH and not _is_list(lowers, end, high) else ");"
+            first_word = cue.words[0]
+            is_short = first_word in _NEXT_ONLY or (first_word in _SHORT_REACH and not _is_list(lowers, end, high))
+            stops = ");," if is_short else ");"
             while at < len(closers) and closers[at] < high:
                 if tokens.words[closers[at]] in stops:
                     high = closers[at]
@@ -187,7 +193,7 @@ def find_scopes(tokens: Tokens, lowers: Sequence[str], layout: Layout, table: Cu
                 j -= 1
             at = bisect_left(closers, start) - 1
             while at >= 0 and closers[at] >= low:
-                if tokens.words[closers[at]] in ";(":
+                if tokens.words[closers[at]] in (";(," if cue.words[-1] in _LAST_ONLY else ";("):
                     low = closers[at] + 1
                     break
                 at -= 1

@@ -80,6 +80,14 @@ def _assess(
     # "3/7 hx of cough", "20-year history of diabetes": a duration, not the past
     if scope is not None and assertion == "historical" and _is_duration(lowers, scope.cue_start):
         assertion, scope = "present", None
+    # "cellulitis, resolved" among the diagnoses of a stay: it ended in the stay
+    if (
+        scope is not None
+        and assertion == "historical"
+        and "resolved" in lowers[scope.cue_start : scope.cue_end]
+        and section in _STAY
+    ):
+        assertion, scope = "present", None
     # "?UTI", "? fracture"
     if assertion == "present" and first > 0 and tokens.words[first - 1] == "?":
         return "possible", Scope("possible", first, last + 1, first - 1, first)
@@ -99,6 +107,7 @@ _UNITS = frozenset(
 )
 
 
+_STAY = frozenset({"discharge_diagnosis", "hospital_course", "assessment", "assessment_plan"})
 _DECIDED = frozenset(
     {"assessment", "assessment_plan", "discharge_diagnosis", "hospital_course", "imaging", "labs", "medications"}
 )

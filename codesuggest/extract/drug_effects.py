@@ -27,7 +27,7 @@ _CAUSE = re.compile(
 )
 _LESS = re.compile(
     r"\b(?:ran out of|run out of|running out of|stopped (?:taking|the|her|his|using)|has not (?:been taking|taken)|"
-    r"had not (?:been taking|taken)|not (?:been )?taking|quit taking|self - discontinued|ration(?:ing|ed)|skipp(?:ing|ed)|"
+    r"had not (?:been taking|taken)|not (?:been )?taking|quit taking|self - discontinued|ration(?:ing|ed)|skipp(?:ing|ed)|omission|omitted|"
     r"missed (?:\w+ ){0,3}doses?|missing doses|non ?- ?(?:adheren|complian)\w+ with|nonadheren\w+|noncomplian\w+|taking half|"
     r"cut (?:it|the dose|her dose|his dose) (?:in half|to)|could not afford|couldn ' t afford|unable to afford|"
     r"without (?:her|his|their) (?:medications?|insulin|meds)|off (?:her|his|their) (?:medications?|insulin|meds))\b"
@@ -97,7 +97,8 @@ def find_drug_effects(tokens: Tokens, lowers: Sequence[str], layout: Layout, sec
                 yield _measure(tokens, i, end, f"{prefix}5", "adverse effect")
                 continue
             before = " ".join(lowers[max(a, i - _WINDOW) : i])
-            if _CAUSE.search(before):
+            omitted = i + 1 < b and lowers[i + 1] in ("omission", "rationing", "noncompliance", "nonadherence")
+            if not omitted and _CAUSE.search(before):
                 yield _measure(tokens, i, i, f"{prefix}5", "adverse effect")
                 continue
         joined = " ".join(lowers[a:b])

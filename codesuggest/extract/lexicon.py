@@ -380,9 +380,9 @@ def compile_lexicon(
         code = defaults.get(entry.code, entry.code)
         root = entry.root or (entry.code if code != entry.code else "")
         entry = LexiconEntry(entry.term, code, root, entry.kind, entry.context, entry.source)
-        if (key, code, entry.context) in seen:
+        if (words, code, entry.context) in seen:
             continue
-        seen.add((key, code, entry.context))
+        seen.add((words, code, entry.context))
         reviewed.add(key)
         kept.append(entry)
         words_of.append(words)

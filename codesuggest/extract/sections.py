@@ -73,6 +73,8 @@ def find_sections(text: str) -> list[RawSection]:
         separator = m.group(2)
         key = _key(heading)
         name = HEADINGS.get(key)
+        if key == "pe" and separator != ":":
+            continue  # "7. PE -" in a list is an embolism
         if name is None:
             name = _compound(key)
         if name is None and (separator == ":" or not separator) and (heading.isupper() or not separator or len(key.split()) > 1):

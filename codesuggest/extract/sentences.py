@@ -153,7 +153,6 @@ def segment(tokens: Tokens, sections: list[RawSection]) -> Layout:
         return Layout(sentence, clause, block, section, heading)
 
     heads: list[tuple[int, int, bool]] = []
-    head_starts: set[int] = set()
     problem = [s.name in PROBLEM_SECTIONS for s in sections]
     for i, s in enumerate(sections):
         if problem[i]:

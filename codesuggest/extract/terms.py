@@ -46,6 +46,8 @@ _OPPOSITES = (
     "poly",
     "oligo",
 )
+_LETTERED = frozenset("influenza flu hepatitis hep type group class grade hemophilia haemophilia vitamin strep factor".split())
+_DENIALS = frozenset({"neg", "negative", "no", "denies", "denied", "without", "w/o", "absent"})
 _BREAKERS = frozenset("and or with without who patient that which but for is was".split())
 _CACHE_LIMIT = 200_000
 
@@ -147,7 +149,7 @@ class _Scene:
             return False
         others = self.lowers[a:first] + self.lowers[last + 1 : b]
         rest = " ".join(others)
-        return any((v in rest) if " " in v else any(w.startswith(v) for w in others) for v in hits)
+        return any((v in rest) if " " in v else any(v in self._beginnings(w) for w in others) for v in hits)
 
 
 class TermMatcher:
@@ -168,15 +170,20 @@ class TermMatcher:
         self._deletes: dict[str, int] | None = None
         conditions = [c for _, c in lexicon.contexts.values()]
         conditions.extend(dict(a.conditions) for group in lexicon.aliases.values() for a in group)
+        self._sides = {lexicon.word_id.get(w, -1) for w in ("left", "right", "bilateral")}
         self._asked = frozenset(v for c in conditions for name in ("near", "not") for v in c.get(name, ()) if " " not in v)
         self._lengths = sorted({len(v) for v in self._asked})
         self._beginnings = lru_cache(maxsize=65536)(self._find_beginnings)
         self._long_words: frozenset[str] = frozenset()
 
+    def _core(self, expansion: tuple[int, ...]) -> set[int]:
+        return {w for w in expansion if w not in self._sides}
+
     def _find_beginnings(self, word: str) -> frozenset[str]:
         """Return the values of conditions that a word begins with."""
         n = len(word)
-        return frozenset(word[:k] for k in self._lengths if k <= n and word[:k] in self._asked)
+        # a value of three letters or fewer asks for the whole word
+        return frozenset(word[:k] for k in self._lengths if (k == n or 3 < k < n) and word[:k] in self._asked)
 
     # -- words -------------------------------------------------------------------------------------------------------
 
@@ -195,6 +202,10 @@ class TermMatcher:
             append(number)
         for i in _list_numbers(tokens):
             ids[i] = -1
+        letter = self.lexicon.word_id.get("a", -1)
+        for i, word in enumerate(tokens.words):
+            if word == "A" and i and lowers[i - 1] in _LETTERED:
+                ids[i] = letter  # "influenza A", "hepatitis A"
         aliases: dict[int, tuple[int, ...]] = {}
         table = self.lexicon.aliases
         scene = _Scene(tokens, lowers, layout, sections, facts, self._beginnings)
@@ -278,7 +289,7 @@ class TermMatcher:
                 if not _in_section(scene.section(first), values):
                     return False
             elif name == "notsection":
-                if _in_section(scene.section(first), values):
+                if scene.section(first) in values:
                     return False
             elif name == "sex":
                 if facts.sex is not None and facts.sex not in values:
@@ -292,8 +303,8 @@ class TermMatcher:
                 if facts.age_years is None:
                     if oldest < 18:  # what only a child has is not supposed of a patient of unknown age
                         return False
-                elif oldest == 0:  # the perinatal period
-                    if facts.age_years > 28 / 365:
+                elif oldest < 1:  # the perinatal period, or the first months
+                    if not youngest <= facts.age_years <= max(oldest, 28 / 365):
                         return False
                 elif not youngest <= int(facts.age_years) <= oldest:
                     return False
@@ -421,6 +432,13 @@ class TermMatcher:
                         where[number] = pos[k]
             if len(where) < n_words:
                 return None
+        if numbers.aliases:
+            for t in set(where.values()):
+                expansion = numbers.aliases.get(t)
+                if expansion is not None and len(expansion) > 1:
+                    used = {w for w, place in where.items() if place == t}
+                    if numbers.ids[t] not in used and not self._core(expansion) <= used:
+                        return None  # a part of what an abbreviation stands for
         places = [where[w] for w in wanted]
         ordered = sorted(set(places))
         first, last = ordered[0], ordered[-1]
@@ -441,9 +459,16 @@ class TermMatcher:
             if any(lowers[t] == "." and len(lowers[t - 1]) > 1 for t in between):
                 return None
             marks = [mark for mark in marks if mark != "."]
+        if any(lowers[t] in _DENIALS for t in between):
+            return None  # "neg for": what is denied inside is not the term
         linked = any(lowers[t] in _LINKS for t in between)
         if not in_order:
-            inverted = len(marks) == 1 and marks[0] in (",", "-", "–", "(") and gaps == 0
+            inverted = (
+                len(marks) == 1
+                and marks[0] in (",", "-", "–", "(")
+                and gaps == 0
+                and (last + 1 >= len(lowers) or not lowers[last + 1][0].isalnum() or lowers[last + 1] in _SIDED)
+            )
             if gaps > 1 or (not is_list and any(lowers[t] in _BREAKERS for t in between)):
                 return None
             sided = not marks and any(lowers[t] in _SIDED for t in between)

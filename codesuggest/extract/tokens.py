@@ -68,6 +68,14 @@ _IRREGULAR = {
     "inflamed": "inflammation",
     "obese": "obesity",
     "aids": "aids",
+    "crises": "crisis",
+    "lenses": "lens",
+    "prostheses": "prosthesis",
+    "bursae": "bursa",
+    "bullae": "bulla",
+    "axillae": "axilla",
+    "ganglia": "ganglion",
+    "tics": "tic",
     # adjectives of parts of the body stand for the part: "renal stone", "kidney stone"
     **{
         adjective: part
@@ -145,7 +153,8 @@ _IRREGULAR = {
 }
 # Short words that take a plural; other short words in -s are abbreviations (CRPS is not several CRP).
 _SHORT_SINGULARS = frozenset(
-    "rib hip leg toe eye ear arm lid cut tic fit jaw gum lip nit bug wart uti tia dvt uri svt pvc pac mva mvc sti std bcc scc lac pe fx mi".split()
+    "rib hip leg toe eye ear arm lid cut tic fit jaw gum lip nit bug wart "
+    "tag pad bed sac uti tia dvt uri svt pvc pac mva mvc sti std bcc scc lac pe fx mi".split()
 )
 _SES = re.compile(r"(?:o|y|ta|pha)ses$")
 
@@ -199,6 +208,8 @@ def normal_form(word: str) -> str:
             w = w[:-3] + "y"
         elif _SES.search(w) and len(w) > 6:
             w = w[:-2] + "is"
+        elif w.endswith("aches"):
+            w = w[:-1]
         elif w.endswith(("sses", "xes", "zes", "ches", "shes")) or (
             w.endswith("uses") and not w.endswith("auses") and len(w) > 5
         ):

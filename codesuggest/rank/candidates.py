@@ -28,6 +28,7 @@ _NOT_PRESENT = frozenset({"absent", "hypothetical", "conditional", "someone_else
 _ALWAYS_STANDING = frozenset({"status", "encounter", "social", "history", "family", "procedure", "external"})
 _SEVERAL = frozenset({"ribs", "fractures", "several", "joints", "sites"})
 _STAGES = {"mild": "1", "moderate": "2", "severe": "3", "indeterminate": "4"}
+_TODAY = frozenset({"today", "yesterday", "tonight"})
 _EYES = {"right": "1", "left": "2", "bilateral": "3"}
 _FOLLOW_UP = (
     "follow-up", "followup", "postop", "postoperative", "healing", "healed", "recheck", "aftercare", "removal", "subsequent",
@@ -117,6 +118,8 @@ class Candidate:
         Guideline or table for a combination.
     integral_to : str
         Confirmed diagnosis the symptom belongs to, or empty.
+    is_current : bool
+        Whether the condition does not end, although the note calls it history.
     context : dict of int to float
         Words near the mentions, for the alternatives.
     """
@@ -128,6 +131,7 @@ class Candidate:
     origin: str = "mention"
     citation: str = ""
     integral_to: str = ""
+    is_current: bool = False
     context: dict[int, float] = field(default_factory=dict)
 
 
@@ -224,8 +228,10 @@ class CandidateFinder:
                 if past and past != "current" and past in self.release:
                     self._add(found, past, index, None, "", "history", {})
                     continue
+            is_current = assertion == "historical" and self.rules.history.personal_of(code) == "current"
             for code, choice, context in self._resolve(mention, index, near):
                 self._add(found, code, index, choice, mention.root, "mention", context)
+                found[code].is_current |= is_current
         left_out: list[LeftOut] = []
         self._type_of_diabetes(found, mentions, left_out)
         self._combine(found, mentions, left_out)
@@ -368,6 +374,10 @@ class CandidateFinder:
                 if not any(c.startswith(company) for c in found):
                     left_out.append(LeftOut(code, "context", citation, tuple(found.pop(code).mentions)))
 
+        if any(c.startswith("E10") for c in found) and not any(c.startswith(("E08", "E09", "E11", "E13")) for c in found):
+            for code in [c for c in found if c == "Z79.4"]:
+                detail = "insulin is part of type 1 diabetes (guideline I.C.4.a.3)"
+                left_out.append(LeftOut(code, "superseded", detail, tuple(found.pop(code).mentions)))
         weeks = [c for c in sorted(found) if c.startswith("Z3A")]
         if len(weeks) > 1:  # one age of the pregnancy: the one said most plainly, then first
 
@@ -406,7 +416,7 @@ class CandidateFinder:
             # the header whose codes may take over: the term's own, or the category when the code is its plainest
             scope = candidate.root if candidate.root and candidate.root != code else ""
             category = code[:3]
-            if category in release and not release.is_billable(category) and table.is_plainest(stem, release.index(category)):
+            if category in release and not release.is_billable(category) and code == self.default_of(category):
                 scope = category
             elif not scope or not table.is_plainest(stem, release.index(scope)):
                 continue
@@ -647,12 +657,16 @@ class _Surroundings:
         if {"healing", "healed"} & block and "delayed" in block:
             wanted += "G"
         lead = self._lead()
-        if self.is_acute or code.startswith("T8"):  # active treatment, although an operation went before
+        if self.is_acute or code.startswith(
+            ("T8", "T36", "T37", "T38", "T39", "T4", "T50")
+        ):  # active treatment, although an operation went before
             if "B" in allowed and self._is_open(index):
                 wanted = "B" + wanted
             return wanted
         if any(w in block for w in ("healing", "healed", "aftercare")) or (
-            any(w in lead for w in _FOLLOW_UP) and any(w in block or w in lead for w in (*_FOLLOW_UP, "weeks", "removal", "cast"))
+            any(w in lead for w in _FOLLOW_UP)
+            and not block & _TODAY
+            and any(w in block for w in (*_FOLLOW_UP, "weeks", "week", "months", "cast", "splint", "orif", "since"))
         ):
             wanted += "D"
         if "B" in allowed and self._is_open(index):

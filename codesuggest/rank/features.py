@@ -128,7 +128,7 @@ FEATURES: dict[str, str] = {
     "integral": "sign or symptom integral to a confirmed diagnosis (guideline I.B.5)",
     "integral_heading": "the same, but listed as a problem",
     "specific_words": "words of the note that led to the specific code, at most 4, divided by 4",
-    "is_default": "the code that stands when nothing more is said, although more specific ones exist",
+    "is_default": "an unspecified code that stands because nothing more is said, although more specific ones exist",
     "narrow_choice": "score lead over the next code under the header, at most 1",
     "unmatched": "words of the title that the note lacks, at most 4, divided by 4",
     "siblings": "log(1 + other candidates of the same category)",
@@ -266,7 +266,7 @@ def featurize(
         values["only_possible"] = float(possible)
         values["only_possible_inpatient"] = float(possible and inpatient)
         values["soft_possible"] = float(possible and any(extraction.cue_words[i] in SOFT_CUES for i in candidate.mentions))
-        values["only_historical"] = float(all(m.assertion == "historical" for m in own))
+        values["only_historical"] = float(not candidate.is_current and all(m.assertion == "historical" for m in own))
         values[f"kind_{kind}"] = 1.0
         if headings and f"{kind}_heading" in column:
             values[f"{kind}_heading"] = 1.0
@@ -288,7 +288,7 @@ def featurize(
         if candidate.choice is not None:
             choice = candidate.choice
             values["specific_words"] = min(len(choice.matched), 4) / 4
-            values["is_default"] = float(choice.is_default and choice.n_options > 1)
+            values["is_default"] = float(choice.is_default and choice.is_plain and choice.n_options > 1)
             values["narrow_choice"] = max(0.0, min(choice.score - choice.runner_up, 1.0)) if choice.n_options > 1 else 1.0
             values["unmatched"] = min(choice.unmatched, 4) / 4
         else:

@@ -128,6 +128,8 @@ class Choice:
         Number of codes to choose from.
     runner_up : float
         Score of the next best.
+    is_plain : bool
+        Whether the title says that nothing more was said ("unspecified").
     """
 
     code: int
@@ -137,6 +139,7 @@ class Choice:
     is_default: bool
     n_options: int
     runner_up: float
+    is_plain: bool = False
 
 
 def _split_title(title: str) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
@@ -461,7 +464,9 @@ class SpecificityTable:
         matched = tuple(self.words[w] for w in words[k] if present.get(w, 0.0) > 0 and weight[w] > 0)
         unmatched = sum(1 for w in words[k] if w not in present and weight[w] > 0)
         runner = float(score[order[1]]) if len(order) > 1 else float("-inf")
-        return Choice(code, float(score[k]), matched, unmatched, has_default and k == default_row, len(rows), runner)
+        is_default = has_default and k == default_row
+        is_plain = bool(self.stem_plain[rows[k]] >= 1.0)
+        return Choice(code, float(score[k]), matched, unmatched, is_default, len(rows), runner, is_plain)
 
     def seventh(self, stem: int) -> str:
         """Return the seventh characters a stem takes, or an empty string."""

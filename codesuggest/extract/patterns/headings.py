@@ -86,7 +86,7 @@ _TABLE: dict[str, str] = {
     "assessment with plan, problem oriented plan, assessment and management, discussion, discussion and plan, "
     "assessment and plan by issue, diagnosis plan, problems and plan, problem list and plan, "
     "active issues, issues and plan, active problems and plan, impression and management, a and p by problem",
-    "discharge_diagnosis": "discharge diagnosis, discharge diagnoses, principal diagnosis, primary diagnosis, primary diagnoses, "
+    "discharge_diagnosis": "principal dx, secondary dx, primary dx, final dx, discharge diagnosis, discharge diagnoses, principal diagnosis, primary diagnosis, primary diagnoses, "
     "secondary diagnoses, secondary diagnosis, principal discharge diagnosis, final discharge diagnosis, "
     "secondary discharge diagnoses, diagnosis at discharge, diagnoses at discharge, discharge dx, other diagnoses, "
     "primary discharge diagnosis, primary discharge diagnoses, additional diagnoses, discharge diagnosis list, final diagnoses at discharge, "
