@@ -5,25 +5,35 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
 
 import typer
+from typer.core import TyperGroup
 
 from codesuggest.codes.code import ICD10CM
 from codesuggest.codes.commands import changes as all_changes
 from codesuggest.codes.releases import Releases
 from codesuggest.edits.catalogue import Rule
-from codesuggest.edits.claim import read_claims
+from codesuggest.edits.claim import Claim, read_claims
 from codesuggest.edits.docs import all_rules
 from codesuggest.edits.engine import check, day_of, default_tables
+from codesuggest.edits.loading import compile_ncci, read_given
+from codesuggest.edits.ncci import PtpTable
 from codesuggest.edits.policies import read_policies, run_bench
 from codesuggest.edits.release_changes import day_text, read_open_codes, release_of, report
-from codesuggest.errors import CodesuggestError
-from codesuggest.records import Finding
+from codesuggest.errors import CodesuggestError, ConfigError
+from codesuggest.records import Failure, Finding, Note
 
-__all__ = ["changes", "edits", "policies_app"]
+if TYPE_CHECKING:
+    import datetime as dt
+
+    from codesuggest.edits.engine import Tables
+    from codesuggest.suggester import Suggester
+
+__all__ = ["changes", "edits", "edits_app", "policies_app"]
 
 _P = ParamSpec("_P")
 policies_app = typer.Typer(no_args_is_help=True, help="Payer policies: test a folder of them.")
@@ -74,6 +84,24 @@ def _show(findings: Iterable[Finding], *, indent: str = "") -> None:
         typer.echo(f"{indent}{'':19}{finding.resolution} ({finding.citation})")
 
 
+class _CheckUnlessNamed(TyperGroup):
+    """``codesuggest edits FILE`` checks; ``codesuggest edits compile-ncci`` is the one command beside it."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - a context of click, which typer may bring along
+        """Put the command that checks before arguments that name none."""
+        if not args or args[0] not in self.commands:
+            args = ["check", *args]
+        return super().parse_args(ctx, args)
+
+
+edits_app = typer.Typer(
+    cls=_CheckUnlessNamed, add_completion=False, help="Check claims against the guidelines and billing edits."
+)
+_Files = list[str] | None
+_AT = "What it is valid for stands in its name or after @: FILE@"
+
+
+@edits_app.command("check", hidden=True)
 @_reported
 def edits(
     file: Annotated[Path | None, typer.Argument(help="Claims: a JSON object, a list of them, or JSON lines.")] = None,
@@ -81,46 +109,135 @@ def edits(
     day: Annotated[
         datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="Date of service; the claim's own without it.")
     ] = None,
+    mce: Annotated[_Files, typer.Option("--mce", help=f"Medicare Code Editor lists (CSV). {_AT}v43. Repeatable.")] = None,
+    poa: Annotated[_Files, typer.Option("--poa", help=f"POA exempt codes. {_AT}FY2026. Repeatable.")] = None,
+    cc: Annotated[str | None, typer.Option("--cc", help=f"CC and MCC (CSV). {_AT}v43.")] = None,
+    cc_exclusions: Annotated[str | None, typer.Option("--cc-exclusions", help="PDX exclusion groups of --cc (CSV).")] = None,
+    ncci_ptp: Annotated[
+        _Files,
+        typer.Option("--ncci-ptp", help=f"Pairs: a folder of compile-ncci, or CMS files. {_AT}practitioner,2026Q2. Repeatable."),
+    ] = None,
+    mue: Annotated[_Files, typer.Option("--mue", help=f"Medically unlikely edits. {_AT}practitioner,2026Q2. Repeatable.")] = None,
+    add_on: Annotated[_Files, typer.Option("--addon", help=f"Add-on codes. {_AT}2026Q2. Repeatable.")] = None,
+    modifiers: Annotated[
+        _Files, typer.Option("--modifiers", help="Table of modifiers (TSV) or CMS's HCPCS file. Repeatable.")
+    ] = None,
     policies: Annotated[Path | None, typer.Option("--policies", help="Folder of payer policies.")] = None,
+    note: Annotated[
+        Path | None,
+        typer.Option("--note", help="The note of the claim (text), or notes in JSON lines whose note_id is the claim_id."),
+    ] = None,
+    model: Annotated[Path | None, typer.Option("--model", help="Model that reads the note; the shipped one without it.")] = None,
     information: Annotated[bool, typer.Option("--information", help="Also report what needs no action.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a claim (or a rule).")] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Leave with 1 when an error was found.")] = False,
 ) -> None:
-    """Check claims: what a certified coder or a claims scrubber would raise, with the source of each finding."""
+    """Check claims: what a certified coder or a claims scrubber would raise, with the source of each finding.
+
+    Official files are the user's own; `codesuggest edits compile-ncci FILES --to FOLDER` compiles NCCI pairs once.
+    """
     if catalogue:
         _show_rules(all_rules(), as_json=as_json)
         return
     if file is None:
         typer.echo("Expected a file of claims, or --list. Try `codesuggest edits --help`.", err=True)
         raise typer.Exit(2)
-    given = read_policies(policies) if policies is not None else ()
-    kept = {}
+    claims = list(read_claims(file))
+    given = None
+    kept: dict[str, Tables] = {}
+    look = _Notes(note, model, len(claims)) if note is not None else None
     n_errors = 0
-    for number, claim in enumerate(read_claims(file), 1):
+    for number, claim in enumerate(claims, 1):
         on = day.date() if day is not None else day_of(claim)
         base = default_tables(on)
-        if base.release.sha256 not in kept:
-            kept[base.release.sha256] = base.with_(policies=given) if given else base
-        tables = kept[base.release.sha256]
-        found = check(claim, on=on, tables=tables, information=information)
-        n_errors += sum(f.severity == "error" for f in found)
+        if given is None:
+            given = read_given(
+                mce=mce or (),
+                poa=poa or (),
+                cc=cc,
+                cc_exclusions=cc_exclusions,
+                ncci_ptp=ncci_ptp or (),
+                mue=mue or (),
+                add_on=add_on or (),
+                modifiers=modifiers or (),
+                policies=policies,
+                base_modifiers=base.modifiers,
+            )
+        tables = kept.setdefault(base.release.sha256, base)
+        if tables is base:
+            tables = kept[base.release.sha256] = given.onto(base)
         name = claim.claim_id or str(number)
+        if look is None:
+            found = check(claim, on=on, tables=tables, information=information)
+        else:
+            found = look.check(claim, name, on, tables, information=information)
+        n_errors += sum(f.severity == "error" for f in found)
         if as_json:
             row = {
                 "claim_id": name,
                 "on": on.isoformat(),
                 "findings": [f.to_dict() for f in found],
-                "skipped": list(tables.skipped()),
+                "skipped": list(tables.skipped(on)),
             }
             typer.echo(json.dumps(row, ensure_ascii=False))
         else:
             typer.echo(f"{name}: {'nothing found' if not found else f'{len(found)} findings'}")
             _show(found, indent="  ")
-    if not as_json and kept:
-        for part in next(iter(kept.values())).skipped():
-            typer.echo(f"not run: {part}", err=True)
+    if not as_json:
+        for tables in kept.values():
+            for part in tables.skipped(day.date() if day is not None else None):
+                typer.echo(f"not run: {part}", err=True)
     if strict and n_errors:
         raise typer.Exit(1)
+
+
+class _Notes:
+    """The notes that claims are compared with, read and suggested for once each."""
+
+    def __init__(self, path: Path, model: Path | None, n_claims: int) -> None:
+        from codesuggest.notes import read_jsonl, read_text
+
+        self.model = model
+        self.suggester: Suggester | None = None
+        if path.suffix.lower() in (".jsonl", ".ndjson"):
+            self.notes: dict[str, Note] = {}
+            for row in read_jsonl(path):
+                if isinstance(row, Failure):
+                    raise ConfigError("CS429", f"A note of {path.name!r} cannot be read: {row.message}")
+                self.notes[row.note_id] = row
+            self.only: Note | None = None
+        elif n_claims != 1:
+            msg = f"{path.name!r} is one note and there are {n_claims} claims. Expected notes in JSON lines with note_id the claim_id."
+            raise ConfigError("CS429", f"{msg} Give these, or one claim.")
+        else:
+            self.notes, self.only = {}, Note(path.stem, read_text(path).text)
+
+    def check(self, claim: Claim, name: str, on: dt.date, tables: Tables, *, information: bool) -> tuple[Finding, ...]:
+        """Check a claim with its note, or alone when it has none."""
+        note = self.only or self.notes.get(name)
+        if note is None:
+            typer.echo(f"{name}: no note has this id; checked without one", err=True)
+            return check(claim, on=on, tables=tables, information=information)
+        if self.suggester is None:
+            from codesuggest.suggester import load  # opens the model, which a check without a note does not need
+
+            self.suggester = load(self.model)
+        from codesuggest.edits.missed import check_result
+
+        if note.date_of_service is None:
+            note = replace(note, date_of_service=on)
+        result = self.suggester.suggest(note)
+        return check_result(result, note, on=on, tables=tables, claim=claim, information=information)
+
+
+@edits_app.command("compile-ncci")
+@_reported
+def compile_ncci_files(
+    files: Annotated[list[str], typer.Argument(help=f"CMS's pair files of one quarter and kind. {_AT}practitioner,2026Q2.")],
+    to: Annotated[Path, typer.Option("--to", help="Folder to write; give it to --ncci-ptp.")],
+) -> None:
+    """Compile NCCI pairs into a folder that opens at once."""
+    typer.echo(repr(PtpTable.open(compile_ncci(files, to))))
 
 
 @policies_app.command("test")

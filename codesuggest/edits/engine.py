@@ -185,26 +185,30 @@ class Tables:
             m.modifier: m.kind for m in self.bypass if (m.first is None or m.first <= day) and (m.last is None or day <= m.last)
         }
 
-    def skipped(self) -> tuple[str, ...]:
-        """Name the parts that cannot run, or rest on lists worked out, for want of a table.
+    def skipped(self, on: dt.date | None = None) -> tuple[str, ...]:
+        """Name the parts that cannot run, or rest on lists worked out, for want of a table (of the date, when one is given).
 
         Examples
         --------
         >>> "NCCI pairs" in " ".join(default_tables(dt.date(2026, 5, 4)).skipped())
         True
         """
+
+        def at_hand(tables: Iterable[Any]) -> list[Any]:
+            return [table for table in tables if on is None or table.holds(on)]
+
         parts = []
         if not self.release.has_notes:
             parts.append(f"notes of the Tabular List: {self.release.name} was compiled without them")
-        if not any(lists.is_official for lists in self.mce):
+        if not any(lists.is_official for lists in at_hand(self.mce)):
             parts.append("Medicare Code Editor: no official lists; lists worked out from the Tabular List are used")
-        if not any(exempt.is_official for exempt in self.poa):
+        if not any(exempt.is_official for exempt in at_hand(self.poa)):
             parts.append("POA: no official list of exempt codes; the guidelines' categories are used")
-        if not self.cc:
+        if not at_hand(self.cc):
             parts.append("CC and MCC: no list")
-        for name, table in (("NCCI pairs", self.ptp), ("NCCI units", self.mue), ("NCCI add-on codes", self.add_on)):
-            if not table:
-                parts.append(f"{name}: no file")
+        for name, tables in (("NCCI pairs", self.ptp), ("NCCI units", self.mue), ("NCCI add-on codes", self.add_on)):
+            if not at_hand(tables):
+                parts.append(f"{name}: no file{' for the date' if tables else ''}")
         if self.pcs is None:
             parts.append("ICD-10-PCS: no release, procedure codes of stays are not looked up")
         return tuple(parts)
