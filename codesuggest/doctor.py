@@ -193,20 +193,23 @@ def _extras() -> list[Check]:
         wanted = importlib.metadata.requires("codesuggest") or []
     except importlib.metadata.PackageNotFoundError:
         return []
-    checks = []
+    extras: dict[str, str] = {}
     for line in wanted:
         requirement, _, condition = line.partition(";")
         _, marker, extra = condition.partition("extra ==")
-        if not marker:
-            continue
         dist = requirement.strip()
         for stop in "<>=!~[ ":
             dist = dist.split(stop, 1)[0]
+        name = extra.strip(" '\"")
+        if marker and dist != "codesuggest" and extras.get(dist, "dev") == "dev":
+            extras[dist] = name  # what also serves the tests is shown with the extra that users ask for
+    checks = []
+    for dist, name in sorted(extras.items(), key=lambda item: (item[1] == "dev", item[1], item[0])):
         try:
-            facts: dict[str, str | int] = {"extra": extra.strip(" '\""), "version": importlib.metadata.version(dist)}
+            version = importlib.metadata.version(dist)
         except importlib.metadata.PackageNotFoundError:
-            facts = {"extra": extra.strip(" '\""), "version": "not installed"}
-        checks.append(Check("extra", dist, True, facts))
+            version = "not installed"
+        checks.append(Check("extra", dist, True, {"extra": name, "version": version}))
     return checks
 
 
