@@ -19,7 +19,8 @@ MODULES = sorted(
 def test_all_is_sorted_and_complete():
     assert codesuggest.__all__ == sorted(codesuggest.__all__)
     public = {n for n, v in vars(codesuggest).items() if not n.startswith("_") and not inspect.ismodule(v)}
-    assert public | {"__version__"} == set(codesuggest.__all__)
+    assert public - {"TYPE_CHECKING"} <= set(codesuggest.__all__)
+    assert all(hasattr(codesuggest, n) for n in codesuggest.__all__)
 
 
 @pytest.mark.parametrize("name", codesuggest.__all__)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from codesuggest import Note, Suggester, cli
+from codesuggest import Note, Suggester, cli, load
 from codesuggest.cli import sample_note
 
 ASTHMA = "Assessment: moderate persistent asthma.\r\nNo evidence of pneumonia.\r\n"
@@ -39,8 +39,8 @@ def test_suggest_prints_a_table_with_code_probability_evidence_and_section(run, 
         assert words in result.stdout
 
 
-def test_suggest_json_is_what_the_library_returns(run, notes, suggester):
-    expected = suggester.suggest(Note("asthma", ASTHMA)).to_dict()
+def test_suggest_json_is_what_the_library_returns(run, notes):
+    expected = load().suggest(Note("asthma", ASTHMA)).to_dict()
     assert objects(run("suggest", "--json", "asthma.txt")) == [json.loads(json.dumps(expected))]
 
 
