@@ -99,6 +99,8 @@ class Tables:
         Modifiers that may bypass a pair.
     modifiers : ModifierTable or None
         What modifiers may do.
+    releases : Releases or None
+        Where a code that is not in force is looked up, to say when it was and what follows it.
     policies : tuple of Policy
         Of any payers; those of the claim's payer and plan are asked.
 
@@ -122,6 +124,7 @@ class Tables:
     bypass: tuple[BypassModifier, ...] = ()
     modifiers: ModifierTable | None = None
     policies: tuple[Policy, ...] = ()
+    releases: Releases | None = None
     _bound: dict[object, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @cached_property
@@ -419,7 +422,7 @@ def day_of(claim: Claim | None) -> dt.date:
 
 
 @lru_cache(maxsize=8)
-def _tables_of(release: Release) -> Tables:
+def _tables_of(release: Release, releases: Releases) -> Tables:
     return Tables(
         release,
         read_guidelines(TABLES_FOLDER / "guidelines.toml"),
@@ -428,6 +431,7 @@ def _tables_of(release: Release) -> Tables:
         poa=(poa.derived_exempt(),),
         bypass=read_bypass_modifiers(TABLES_FOLDER / "ptp_modifiers.tsv"),
         modifiers=read_modifiers(TABLES_FOLDER / "modifiers.tsv"),
+        releases=releases,
     )
 
 
@@ -453,7 +457,8 @@ def default_tables(on: dt.date, *, releases: Releases | None = None) -> Tables:
     >>> default_tables(dt.date(2026, 5, 4)) is default_tables(dt.date(2026, 5, 5))
     True
     """
-    return _tables_of((releases or _RELEASES).on(on))
+    where = releases or _RELEASES
+    return _tables_of(where.on(on), where)
 
 
 def catalogue(tables: Tables | None = None) -> tuple[Rule, ...]:

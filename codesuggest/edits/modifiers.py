@@ -123,6 +123,47 @@ PRIMARY_CARE = Rule(
     "Use GC when the teaching physician took part.",
     first=dt.date(2023, 5, 12),
 )
+TELEHEALTH = Rule(
+    "MOD-14",
+    "modifiers",
+    "warning",
+    "A telehealth modifier (93, 95, FQ, GQ, GT) on a professional line whose place of service is not telehealth (02, 10).",
+    f"{_CMS}, chapter 12, section 190; CMS, place of service codes 02 and 10",
+    "Use 02 or 10, or leave the modifier out; therapists of a hospital bill 95 with its place of service (19, 22).",
+    first=dt.date(2024, 1, 1),
+)
+BOTH_SIDES = Rule(
+    "MOD-15",
+    "modifiers",
+    "warning",
+    "A right and a left modifier on one line.",
+    f"{_CMS}, chapter 12, section 40.7",
+    "Use 50 with one unit when the code may be bilateral; else a line for each side.",
+)
+BILATERAL_TWICE = Rule(
+    "MOD-16",
+    "modifiers",
+    "warning",
+    "A service billed as bilateral (50), and again for one side on the same day.",
+    f"{_CMS}, chapter 12, section 40.7",
+    "Keep the line with 50, or a line for each side.",
+)
+REPEAT_ALONE = Rule(
+    "MOD-17",
+    "modifiers",
+    "advice",
+    "A repeat modifier (76, 77, 91) where neither the claim nor the history holds a first service of the day.",
+    f"{_CMS}, chapter 12 (76, 77, 91)",
+    "Leave it out unless the first service was billed elsewhere.",
+)
+GLOBAL_AND_COMPONENT = Rule(
+    "MOD-18",
+    "modifiers",
+    "warning",
+    "A service billed whole, and again as its professional (26) or technical (TC) component.",
+    f"{_CMS}, chapter 12, section 20 (26 and TC); chapter 13",
+    "Bill the whole service, or its components, of one day once.",
+)
 RULES = (
     FORM,
     UNKNOWN,
@@ -137,7 +178,15 @@ RULES = (
     REPEAT,
     REPEAT_LAB,
     PRIMARY_CARE,
+    TELEHEALTH,
+    BOTH_SIDES,
+    BILATERAL_TWICE,
+    REPEAT_ALONE,
+    GLOBAL_AND_COMPONENT,
 )
+_TELEHEALTH = frozenset("93 95 FQ GQ GT".split())
+_TELEHEALTH_PLACES = frozenset("02 10 19 22".split())
+_REPEATS = frozenset("76 77 91".split())
 _PRIMARY_CARE_CODES = frozenset("99202 99203 99211 99212 99213 G0402 G0438 G0439".split())
 _FORM = re.compile(r"[0-9A-Z]{2}")
 _KEPT = 20_000
@@ -284,19 +333,28 @@ def check(view: View, add: Callable[[Finding], None]) -> None:
             _line(view, table, line, day, setting, add)
         if setting is not None and len(line.code) == 5:
             lines.setdefault((line.code.upper(), day, line.provider), []).append(line)
-    if len(lines) == len(view.procedures):
-        return
-    for (code, _, _), repeated in lines.items():
-        if len(repeated) > 1:
-            seen: set[tuple[str, ...]] = set()
-            for line in repeated:
-                key = tuple(sorted(m.upper() for m in line.modifiers))
-                if key in seen:
-                    numbers = ", ".join(str(p.line) for p in repeated)
-                    message = f"{code} stands on the lines {numbers} of one day and no modifier tells them apart."
-                    add(REPEAT.finding((code,), message))
-                    break
-                seen.add(key)
+    for (code, day, _), alike in lines.items():
+        if len(alike) > 1:
+            _repeated(table, code, alike, day, add)
+        elif alike[0].modifiers and not _REPEATS.isdisjoint(alike[0].modifiers):
+            others = (*view.procedures, *view.claim.history)
+            if sum(p.code.upper() == code and (p.date or view.on) == day for p in others) == 1:
+                names = ", ".join(sorted(_REPEATS.intersection(alike[0].modifiers)))
+                message = f"Line {alike[0].line}: {code} has {names}; no other {code} of {day} is at hand."
+                add(REPEAT_ALONE.finding((code,), message))
+
+
+def _repeated(table: ModifierTable, code: str, lines: list[Procedure], day: dt.date, add: Callable[[Finding], None]) -> None:
+    """Compare the lines of one code, day and provider."""
+    numbers = ", ".join(str(p.line) for p in lines)
+    named = [frozenset(m.strip().upper() for m in line.modifiers) for line in lines]
+    if len(set(named)) < len(named):
+        add(REPEAT.finding((code,), f"{code} stands on the lines {numbers} of one day and no modifier tells them apart."))
+    sides = [{row.side for name in names if (row := table.rows.get(name)) is not None and row.holds(day)} for names in named]
+    if any("both" in s for s in sides) and any({"left", "right"} & s and "both" not in s for s in sides):
+        add(BILATERAL_TWICE.finding((code,), f"{code} stands on the lines {numbers}, with 50 and for one side."))
+    if frozenset() in named and any(names & {"26", "TC"} for names in named):
+        add(GLOBAL_AND_COMPONENT.finding((code,), f"{code} stands on the lines {numbers}, whole and as a component."))
 
 
 def _line(
@@ -313,6 +371,11 @@ def _line(
             add(finding)
         if not found and len(table._clean) < _KEPT:
             table._clean[alike] = side  # lines alike but for the code are clean too
+    if line.place_of_service and setting == "professional" and TELEHEALTH.holds(day):
+        names = sorted(_TELEHEALTH.intersection(line.modifiers))
+        if names and line.place_of_service not in _TELEHEALTH_PLACES:
+            message = f"Line {line.line}: {code} has {', '.join(names)} with the place of service {line.place_of_service[:4]}."
+            add(TELEHEALTH.finding((code,), message))
     if side:
         _contradiction(view, line, code, side, add)
 
@@ -365,6 +428,8 @@ def _look(
     if "both" in sides and (len(sides) > 1 or line.units > 1):
         words = "a side" if len(sides) > 1 else f"{line.units:g} units"
         add(SIDES.finding((code,), f"{where} has modifier 50 with {words}."))
+    elif len(sides) > 1:
+        add(BOTH_SIDES.finding((code,), f"{where} has modifiers of the right and the left side."))
     return sides.pop() if len(sides) == 1 and "both" not in sides else ""
 
 

@@ -9,9 +9,11 @@ manifestation), I.A.17 (code also), I.B.2 (level of detail); the notes of the Ta
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from codesuggest.codes import Release
+from codesuggest.codes import Release, Releases
+from codesuggest.codes.changes import DeletedCode, diff
 from codesuggest.codes.code import with_dot
 from codesuggest.edits.catalogue import Rule
 from codesuggest.edits.index import CodeFacts, Edge, NoteGroup
@@ -106,6 +108,24 @@ USE_ADDITIONAL = Rule(
     "Add the code if the record documents it.",
     is_information=True,
 )
+CODE_ALSO = Rule(
+    "TAB-23",
+    "tabular",
+    "advice",
+    "A code whose code-also note names codes of which the claim has none; the order follows the circumstances.",
+    f"{_SECTION} I.A.17 (code also)",
+    "Add the code if the record documents it.",
+    is_information=True,
+)
+INCLUDES = Rule(
+    "TAB-24",
+    "tabular",
+    "advice",
+    "What the includes note at or above a code says it covers.",
+    f"{_SECTION} I.A.10 (includes notes)",
+    "Nothing to resolve: information. Check that the condition of the record is among what is included.",
+    is_information=True,
+)
 RULES = (
     INVALID,
     NOT_BILLABLE,
@@ -117,6 +137,8 @@ RULES = (
     MANIFESTATION_FIRST,
     CODE_FIRST,
     USE_ADDITIONAL,
+    CODE_ALSO,
+    INCLUDES,
 )
 _WORDS = 160
 
@@ -133,7 +155,30 @@ def _choices(sevenths: dict[str, str]) -> str:
     return ", ".join(f"{char} {text}" for char, text in sevenths.items())
 
 
-def _unknown(facts: CodeFacts, release: Release) -> Finding:
+@lru_cache(maxsize=4)
+def _changes(old: Release, new: Release) -> dict[str, DeletedCode]:
+    return {gone.code: gone for gone in diff(old, new).deleted}
+
+
+def _elsewhere(facts: CodeFacts, release: Release, releases: Releases | None) -> str:
+    """Say of a code the release does not hold in which other it stands and where it went; empty when nothing is known."""
+    if releases is None or not 3 <= len(facts.key) <= 7:
+        return ""
+    others = [info for info in releases.list() if info.system == release.system and info.sha256 != release.sha256]
+    for info in sorted(others, key=lambda i: (i.effective > release.effective, abs((i.effective - release.effective).days))):
+        other = releases.on(info.effective, release.system)
+        if facts.text not in other:
+            continue
+        if info.effective > release.effective:
+            return f"{facts.text} ({other.title(facts.text)}) is a code from {info.effective} on ({other.name})."
+        gone = _changes(other, release).get(facts.text)
+        after = ", ".join(f"{s.code} ({s.title})" for s in gone.successors) if gone is not None else ""
+        words = f"its successor is perhaps {after}" if after else "nothing in the release resembles it"
+        return f"{facts.text} ({other.title(facts.text)}) was a code of {other.name} and is deleted: {words}."
+    return ""
+
+
+def _unknown(facts: CodeFacts, release: Release, releases: Releases | None) -> Finding:
     """Say of a text that is no code what is wrong with it, as narrowly as it can be known."""
     key, name = facts.key, release.name
     stem = key[:6].rstrip("X") if len(key) == 7 else ""
@@ -162,6 +207,8 @@ def _unknown(facts: CodeFacts, release: Release) -> Finding:
                 f"Written out, the code is {with_dot(filled)}.",
                 release=name,
             )
+    if words := _elsewhere(facts, release, releases):
+        return INVALID.finding((facts.text,), words, release=name)
     try:
         release.index(facts.text)
     except InvalidCodeError:
@@ -215,7 +262,7 @@ def check(view: View, add: Callable[[Finding], None]) -> None:
     index, release = view.index, view.index.release
     known = view.known
     for facts in view.unknown:
-        add(_unknown(facts, release))
+        add(_unknown(facts, release, view.tables.releases))
     for facts in known:
         if not facts.billable:
             add(_header(facts, release))
@@ -262,12 +309,20 @@ def check(view: View, add: Callable[[Finding], None]) -> None:
             if later:
                 add(_before(facts, group, later, release.name))
         if view.information:
-            for group in index.noted(facts, "use_additional_code"):
-                if group.ranges and not group.is_optional and not any(group.names(f) for f in known if f is not facts):
-                    add(
-                        USE_ADDITIONAL.finding(
-                            (facts.text,),
-                            f"{facts.text}: use additional {_short(group.text)!r} ({group.where}).",
-                            release=release.name,
-                        )
-                    )
+            _inform(facts, view, add)
+
+
+def _inform(facts: CodeFacts, view: View, add: Callable[[Finding], None]) -> None:
+    """Show what the notes at a code and above it say that needs no action."""
+    index, name = view.index, view.index.release.name
+    others = [f for f in view.known if f is not facts]
+    for kind, rule, verb in (("use_additional_code", USE_ADDITIONAL, "use additional"), ("code_also", CODE_ALSO, "code also")):
+        for group in index.noted(facts, kind):
+            wanted = group.ranges and not (group.is_optional and rule is USE_ADDITIONAL)
+            if wanted and not any(group.names(f) for f in others):
+                add(rule.finding((facts.text,), f"{facts.text}: {verb} {_short(group.text)!r} ({group.where}).", release=name))
+    included = index.noted(facts, "includes")
+    if included:
+        where = included[0].where
+        words = _short("; ".join(group.text for group in included if group.where == where))
+        add(INCLUDES.finding((facts.text,), f"{facts.text}: {where} includes {words!r}.", release=name))

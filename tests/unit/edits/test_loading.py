@@ -12,6 +12,7 @@ from codesuggest.edits import check, claim_from_text
 from codesuggest.edits.commands import edits_app
 from codesuggest.edits.loading import compile_ncci, facts_of_file, read_given
 from codesuggest.errors import ConfigError, InputFormatError
+from codesuggest.records import Evidence, Result, Span, Suggestion, Suppressed
 
 PTP = "preamble\nG0101\tG0102\t\t20200101\t*\t1\tMisuse\nG0104\tG0105\t*\t19960101\t*\t0\tMore extensive procedure\n"
 FILES = {
@@ -161,16 +162,26 @@ def test_the_command_says_what_is_wrong_with_a_file(run, folder, claims):
     assert "--ncci-ptp" in run("--help").output
 
 
-def test_the_command_compares_with_a_note(run, claims, tmp_path):
+class FakeSuggester:
+    """Reads "E11.9" out of any note, and that I10 is denied."""
+
+    def suggest(self, note):
+        words = Evidence(Span(0, 8), note.text[:8])
+        given = Suggestion(1, "E11.9", "ICD-10-CM", tables().release.title("E11.9"), 0.9, True, True, (words,))
+        return Result(note.note_id, note.text, "", (given,), (Suppressed("I10", "", "absent", "", (words,)),))
+
+
+def test_the_command_compares_with_a_note(run, claims, tmp_path, monkeypatch):
+    monkeypatch.setattr("codesuggest.suggester.load", lambda model: FakeSuggester())
     note = tmp_path / "a.txt"
-    note.write_text("ASSESSMENT: Type 2 diabetes mellitus without complications. No hypertension.")
+    note.write_text("Diabetes. No hypertension.")
     rows = json.loads(run(claims, "--note", note, "--json").output.splitlines()[0])
     found = {f["rule_id"]: f["codes"] for f in rows["findings"]}
-    assert found["MIS-01"] == ["E11.9"]
-    assert found["MIS-03"] == ["I10"]
+    assert found == {"MIS-01": ["E11.9"], "MIS-03": ["I10"]}
     many = tmp_path / "notes.jsonl"
-    many.write_text(json.dumps({"note_id": "b", "text": "Hypertension."}) + "\n")
-    done = run(claims, "--note", many)
-    assert "no note has this id" in done.output
+    many.write_text(json.dumps({"note_id": "b", "text": "Diabetes. No hypertension."}) + "\n")
+    assert "no note has this id" in run(claims, "--note", many).output
+    many.write_text(json.dumps({"note_id": "a", "text": "Diabetes. No hypertension."}) + "\n")
+    assert "MIS-03" in run(claims, "--note", many).output
     claims.write_text(claims.read_text() + "\n" + claims.read_text())
     assert "CS429" in run(claims, "--note", note).output

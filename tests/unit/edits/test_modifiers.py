@@ -4,7 +4,7 @@ import pytest
 from examples import DAY, tables
 
 from codesuggest.codes.readers import HcpcsRecord
-from codesuggest.edits import check, claim_from_text
+from codesuggest.edits import Claim, Procedure, check, claim_from_text
 from codesuggest.edits.modifiers import modifiers_of_hcpcs, read_modifiers
 from codesuggest.errors import ConfigError
 
@@ -31,7 +31,7 @@ def ids(text, *, on=DAY, with_tables=TABLES):
         ("+G0101-59-XS", "+G0101-XS", "MOD-06"),
         ("+G0101-58-78", "+G0101-58-59", "MOD-06"),
         ("+G0101-GC-GE", "+G0101-GC", "MOD-06"),
-        ("+99400-95-93", "+99400-95", "MOD-06"),
+        ("+99400-95-93", "+99400-93-FQ", "MOD-06"),
         ("+G0101-59-59", "+G0101-59", "MOD-07"),
         ("+79990-RT-26", "+79990-26-RT", "MOD-08"),
         ("+39990-50-RT", "+39990-50", "MOD-09"),
@@ -43,6 +43,14 @@ def ids(text, *, on=DAY, with_tables=TABLES):
         ("+79990@2026-05-04 +79990", "+79990@2026-05-03 +79990", "MOD-11"),
         ("+89990 +89990-76", "+89990 +89990-91", "MOD-12"),
         ("+99400-GE", "+G0402-GE", "MOD-13"),
+        ("+39990-RT-LT", "+39990-RT +39990-LT", "MOD-15"),
+        ("+39990-50 +39990-LT", "+39990-50 +39991-LT", "MOD-16"),
+        ("+39990-50 +39990-RT", "+39990-RT +39990-LT", "MOD-16"),
+        ("+79990-76", "+79990 +79990-76", "MOD-17"),
+        ("+89990-91", "+89990-91 history=89990@2026-05-04", "MOD-17"),
+        ("+89990-91 history=89990@2026-05-03", "+89990-91 +89990", "MOD-17"),
+        ("+79990 +79990-26", "+79990-TC +79990-26", "MOD-18"),
+        ("+79990 +79990-TC", "+79990 +79991-TC", "MOD-18"),
     ],
 )
 def test_a_rule_fires_and_stays_silent(fires, silent, rule_id):
@@ -76,3 +84,24 @@ def test_read_modifiers_names_the_line(tmp_path):
         file.write_text(head + line)
         with pytest.raises(ConfigError, match=r"CS417.*Line 2"):
             read_modifiers(file)
+
+
+@pytest.mark.parametrize(
+    ("modifiers", "place", "setting", "on", "fires"),
+    [
+        (("95",), "11", "professional", DAY, True),
+        (("95",), "10", "professional", DAY, False),
+        (("93",), "02", "professional", DAY, False),
+        (("GT",), "12", "professional", DAY, True),
+        (("GQ",), "11", "professional", DAY, True),
+        (("95",), "22", "professional", DAY, False),
+        (("95",), "", "professional", DAY, False),
+        (("25",), "11", "professional", DAY, False),
+        (("95",), "11", "outpatient", DAY, False),
+        (("95",), "11", "professional", dt.date(2024, 1, 1), True),
+        (("95",), "11", "professional", dt.date(2023, 12, 31), False),
+    ],
+)
+def test_telehealth_agrees_with_the_place_of_service(modifiers, place, setting, on, fires):
+    claim = Claim(procedures=(Procedure(1, "99400", modifiers, place_of_service=place),), setting=setting)
+    assert ("MOD-14" in [f.rule_id for f in check(claim, on=on, tables=TABLES)]) == fires
