@@ -8,7 +8,7 @@
 
 __version__ = "0.1.0"
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from codesuggest.errors import (
     BundleError,
@@ -34,11 +34,13 @@ from codesuggest.records import (
 )
 from codesuggest.suggester import Suggester, load
 
-if TYPE_CHECKING:
+if _TYPE_CHECKING:
     from codesuggest.batch import score
+    from codesuggest.edits import Claim, check, check_result
 
 __all__ = [
     "BundleError",
+    "Claim",
     "CodesuggestError",
     "Decision",
     "Evidence",
@@ -58,15 +60,26 @@ __all__ = [
     "Suppressed",
     "UnknownCodeError",
     "__version__",
+    "check",
+    "check_result",
     "load",
     "score",
 ]
 
+# Parts that cost time to import come when they are first asked for.
+_LATER = {
+    "Claim": "codesuggest.edits",
+    "check": "codesuggest.edits",
+    "check_result": "codesuggest.edits",
+    "score": "codesuggest.batch",
+}
+
 
 def __getattr__(name: str) -> object:
-    """Import batch scoring when it is first asked for."""
-    if name == "score":
-        from codesuggest.batch import score
+    """Import a part when it is first asked for."""
+    module = _LATER.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
 
-        return score
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(module), name)

@@ -171,6 +171,8 @@ def read_manifest(path: Path) -> tuple[dict[str, Any], str]:
 def verify_files(path: Path, manifest: dict[str, Any]) -> None:
     """Compare every file with its hash in the manifest."""
     for name, facts in sorted(manifest["files"].items()):
+        if not isinstance(facts, dict) or not {"sha256", "size_bytes"} <= facts.keys():
+            raise _damaged(path, f"the manifest says nothing of {name}")
         file = path / name
         if ".." in Path(name).parts or Path(name).is_absolute():
             raise _damaged(path, f"the manifest names a file outside the folder ({name!r})")

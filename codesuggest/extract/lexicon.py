@@ -302,6 +302,8 @@ def parse_context(context: str) -> tuple[bool, dict[str, tuple[str, ...]]]:
     --------
     >>> parse_context("case near:heart|valve sex:F")
     (True, {'near': ('heart', 'valve'), 'sex': ('F',)})
+    >>> parse_context("near:up_to_date section:hospital_course")
+    (False, {'near': ('up to date',), 'section': ('hospital_course',)})
     """
     conditions: dict[str, tuple[str, ...]] = {}
     case = False
@@ -310,7 +312,9 @@ def parse_context(context: str) -> tuple[bool, dict[str, tuple[str, ...]]]:
             case = True
             continue
         name, _, values = part.partition(":")
-        conditions[name] = tuple(v.replace("_", " ") for v in values.split("|") if v)
+        # in words a "_" is a blank; names of sections keep theirs
+        words = values.replace("_", " ") if name in ("near", "not") else values
+        conditions[name] = tuple(v for v in words.split("|") if v)
     return case, conditions
 
 

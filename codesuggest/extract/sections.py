@@ -16,8 +16,8 @@ __all__ = ["RawSection", "find_sections"]
 
 # Line heading: optional number or bullet, up to 60 characters, then a colon, a dash, or the end of the line.
 _LINE = re.compile(
-    r"^[^\S\n]*(?:[#*=_~>\-–—•·]+[^\S\n]*)?(?:\(?(?:\d{1,2}|[IVX]{1,4}|[A-Z])[.)][^\S\n]*)?(?:\*\*|__)?"
-    r"([A-Za-z][A-Za-z0-9/&',. ()\-]{0,58}?)(?:\*\*|__)?[^\S\n]*(:|[-–—](?=[^\S\n])|(?=[=_*#\-]*[^\S\n]*$))",
+    r"^[^\S\n]*+(?:[#*=_~>\-–—•·]+[^\S\n]*+)?(?:\(?(?:\d{1,2}|[IVX]{1,4}|[A-Z])[.)][^\S\n]*+)?(?:\*\*|__)?"
+    r"([A-Za-z][A-Za-z0-9/&',. ()\-]{0,58}?)(?:\*\*|__)?[^\S\n]*+(:|[-–—](?=[^\S\n])|(?=[=_*#\-]*[^\S\n]*+$))",
     re.MULTILINE,
 )
 # Inline heading: after a sentence end or a semicolon, always with a colon.

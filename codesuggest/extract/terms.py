@@ -46,7 +46,7 @@ _OPPOSITES = (
     "poly",
     "oligo",
 )
-_LETTERED = frozenset("influenza flu hepatitis hep type group class grade hemophilia haemophilia vitamin strep factor".split())
+_LETTERED = frozenset("lipoprotein chromogranin hypovitaminosis hypervitaminosis triple influenza flu hepatitis hep type group class grade hemophilia haemophilia vitamin strep factor".split())
 _DENIALS = frozenset({"neg", "negative", "no", "denies", "denied", "without", "w/o", "absent"})
 _BREAKERS = frozenset("and or with without who patient that which but for is was".split())
 _CACHE_LIMIT = 200_000
@@ -227,7 +227,7 @@ class TermMatcher:
         number = self.lexicon.word_id.get(form)
         if number is not None:
             return number
-        if len(form) >= 7 and form.isalpha():
+        if 7 <= len(form) <= 24 and form.isalpha():
             repaired = self._repair(form)
             if repaired is not None:
                 if len(self._repaired_words) < _CACHE_LIMIT:
