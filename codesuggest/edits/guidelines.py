@@ -15,6 +15,7 @@ import re
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,7 @@ class CodeRule:
     silent: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class GuidelineTable:
     """The rows, and where they come from."""
 
@@ -69,6 +70,11 @@ class GuidelineTable:
     def groups(self) -> dict[str, str]:
         """Code expressions the index must know, each its own name."""
         return {e: e for row in self.rows for e in (row.when, row.with_, row.unless) if e}
+
+    @cached_property
+    def of_order(self) -> frozenset[str]:
+        """Ids of the rules that look at the order of the codes."""
+        return frozenset(row.rule.id for row in self.rows if row.kind in ("order", "first", "not_first"))
 
 
 _KEYS = {

@@ -9,9 +9,12 @@ A code that stands in both ends of an edge (the note names a part of what it sta
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
+from operator import xor
 
 import numpy as np
 from numpy.typing import NDArray
@@ -154,6 +157,19 @@ def _places_of(release: Release, expression: str) -> NDArray[np.bool_]:
         else:
             found[low:high] = adds
     return found
+
+
+def _runs_of(release: Release, expression: str) -> list[tuple[int, int]]:
+    """Places of an expression of codes and ranges alone, as half-open runs that do not touch each other's inside."""
+    runs: list[tuple[int, int]] = []
+    for part in (p.strip() for p in expression.split(",")):
+        if part:
+            codes, _, adds = _token(part)
+            low, high = _range_places(release, codes)
+            runs = [run for a, b in runs for run in _without(a, b, [(low, high)])]
+            if adds and low < high:
+                runs.append((low, high))
+    return runs
 
 
 @lru_cache(maxsize=2)
@@ -352,31 +368,31 @@ class ReleaseIndex:
     ) -> None:
         self.release = release
         self.bit: dict[str, int] = {}
-        arrays: list[NDArray[np.bool_]] = []
         self._late: list[_Group] = []
         bits: dict[str, int] = {}
-        nothing = np.zeros(len(release), dtype=bool)
+        turns: dict[int, int] = {0: 0}  # place to the bits that change there
+
+        def turn(runs: list[tuple[int, int]], bit: int) -> None:
+            for low, high in runs:
+                turns[low] = turns.get(low, 0) ^ bit
+                turns[high] = turns.get(high, 0) ^ bit
+
         for name, expression in (groups or {}).items():
             if expression not in bits:
-                bits[expression] = 1 << len(arrays)
+                bits[expression] = 1 << len(bits)
                 if "title:" in expression or "/" in expression:
                     self._late.append(_Group(release, expression, bits[expression]))
-                    arrays.append(nothing)
                 else:
-                    arrays.append(_places_of(release, expression))
+                    turn(_runs_of(release, expression), bits[expression])
             self.bit[name] = bits[expression]
-        for name, codes in (lists or {}).items():
-            array = np.zeros(len(release), dtype=bool)
+        for number, (name, codes) in enumerate((lists or {}).items(), len(bits)):
             wanted = np.array(sorted({without_dot(c) for c in codes}), dtype="S7")
+            self.bit[name] = 1 << number
             if len(wanted):
                 places = np.minimum(release.codes.searchsorted(wanted), len(release) - 1)
-                array[places[release.codes[places] == wanted]] = True
-            self.bit[name] = 1 << len(arrays)
-            arrays.append(array)
-        packed = (
-            np.packbits(np.array(arrays, dtype=bool), axis=0, bitorder="little") if arrays else np.zeros((0, len(release)), "u1")
-        )
-        self._masks = np.ascontiguousarray(packed.T)
+                turn([(i, i + 1) for i in places[release.codes[places] == wanted].tolist()], 1 << number)
+        self._starts = sorted(turns)
+        self._masks = list(accumulate((turns[i] for i in self._starts), xor))
         self.edges: list[Edge] = []
         self._known: dict[str, CodeFacts] = {}
         self._unknown: dict[str, CodeFacts] = {}
@@ -411,7 +427,7 @@ class ReleaseIndex:
         facts.i = i
         facts.billable = bool(release.billable[i])
         facts.title = release.title_at(i)
-        facts.mask = int.from_bytes(self._masks[i].tobytes(), "little")
+        facts.mask = self._masks[bisect_right(self._starts, i) - 1]
         if release.has_notes:
             facts.begins, facts.ends = self._begins.at(i), self._ends.at(i)
             facts.first = tuple(g for k in _above(key) for g in self._first.get(k, ()) if g.ranges)

@@ -74,7 +74,8 @@ _AGAINST = {
     "conditional": "only under a condition",
 }
 _ORDERED = frozenset(
-    "TAB-20 TAB-21 GUI-021 MCE-02 MCE-03 MCE-06 MCE-08 MCE-09 MCE-10 POA-05 DRG-01 TAB-22 GUI-201 GUI-1509 GUI-1904".split()
+    "TAB-20 TAB-21 GUI-021 MCE-02 MCE-03 MCE-06 MCE-08 MCE-09 MCE-10 POA-05 DRG-01 TAB-22 TAB-23 GUI-201 GUI-1509 GUI-1512 "
+    "GUI-1904".split()
 )
 
 
@@ -228,8 +229,14 @@ def check_result(
             sex=note.sex,
             service_date=day,
         )
-        ordered = _ORDERED | {row.rule.id for row in tables.guidelines.rows if row.kind in ("order", "first", "not_first")}
-        found = [f for f in check(made, on=day, tables=tables, information=information) if f.rule_id not in ordered]
+        of_order = tables.guidelines.of_order
+        found = [
+            f
+            for f in check(made, on=day, tables=tables, information=information)
+            if f.rule_id not in _ORDERED and f.rule_id not in of_order
+        ]
+    if not found:
+        return ()
     supports = {s.code: s.evidence for s in result.suggestions}
     shown = []
     for finding in found:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from codesuggest.edits import Claim, Diagnosis, Procedure, check
 from codesuggest.edits.docs import all_rules
+from codesuggest.edits.index import ReleaseIndex, places_of
 
 RELEASE = tables().release
 COMMON = (
@@ -74,3 +75,33 @@ def test_findings_do_not_depend_on_order_or_repetition(claim, seed, information)
 def test_excludes1_is_symmetrical(a, b):
     index = tables().index
     assert index.exclusion(index.facts(a), index.facts(b)) == index.exclusion(index.facts(b), index.facts(a))
+
+
+PARTS = [
+    "I10",
+    "I10-I13",
+    "!I11",
+    "E11.9",
+    "!E11.9",
+    "S72",
+    "!S72.0",
+    "S72.001A",
+    "T36-T50/.{5}5",
+    "title:\\bfracture\\b",
+    "Z00-Z99",
+]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(st.sampled_from(PARTS), min_size=1, max_size=5), min_size=1, max_size=4), st.integers(0, 2**32))
+def test_bits_of_a_code_agree_with_the_expressions(expressions, seed):
+    texts = [", ".join(parts) for parts in expressions]
+    index = ReleaseIndex(RELEASE, {str(k): text for k, text in enumerate(texts)}, {"list": ["I10", "I11.0", "S72.001A", "x"]})
+    draw = random.Random(seed)  # noqa: S311 - a sample, not a secret
+    sample = [*(RELEASE.text(draw.randrange(len(RELEASE))) for _ in range(40)), "I10", "I11.0", "E11.9", "S72.001A", "T45.515A"]
+    named = [places_of(RELEASE, text) for text in texts]
+    for code in sample:
+        facts = index.facts(code)
+        for k, places in enumerate(named):
+            assert bool(facts.mask & index.bit[str(k)]) == bool(places[facts.i]), (code, texts[k])
+        assert bool(facts.mask & index.bit["list"]) == (code in ("I10", "I11.0", "S72.001A"))
