@@ -31,6 +31,25 @@ would resolve it.
   files too. Where a list is not at hand one worked out from the Tabular List takes its place, and its findings are warnings.
 - Payer policies are TOML files of your own; `codesuggest policies test FOLDER` runs the tests that stand in them.
 
+## Your own tables
+
+| Option of `codesuggest edits FILE` | What it takes |
+|---|---|
+| `--mce FILE` | lists of the Medicare Code Editor: CSV with icd_code and icd_conflict_rule |
+| `--poa FILE` | POA exempt codes, one in each line |
+| `--cc FILE --cc-exclusions FILE` | CC and MCC (icd_code, cc_mcc, pdx_group) and their exclusion groups (pdx_group, pdx_icd): information only |
+| `--ncci-ptp FILE` | pairs: CMS's files, or the folder that `codesuggest edits compile-ncci FILES --to FOLDER` makes once |
+| `--mue FILE`, `--addon FILE` | medically unlikely edits and add-on codes, as CMS publishes them |
+| `--modifiers FILE` | a table of modifiers in the place of the shipped one, or CMS's HCPCS file, which says what modifiers exist |
+| `--policies FOLDER` | payer policies |
+| `--note FILE` | the note of the claim: adds what the note supports and the claim lacks, and the reverse |
+
+All but `--cc`, `--cc-exclusions`, `--policies` and `--note` may be given more than once. A table is used on its own days alone: they
+are read from the file's name (`mce_v43.csv`, `ccipra-v321r0-f1.txt`, `MCR_MUE_PractitionerServices_Eff_04-01-2026.csv`, `…FY2026…`,
+`…2026Q2…`), or from what stands after `@`: `pairs.txt@practitioner,2026Q2`, `list.csv@2025-10-01..2026-09-30`.
+
+A code that is deleted names its successor when the release that held it is among your releases (`codesuggest codes add`).
+
 This page is made from the catalogue, which `codesuggest edits --list` prints.
 """
 _NOTES = {
