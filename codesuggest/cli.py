@@ -26,6 +26,7 @@ import typer
 from codesuggest import __version__
 from codesuggest.batch.commands import score_command
 from codesuggest.codes.commands import app as codes_app
+from codesuggest.edits.commands import changes, edits_app, policies_app
 from codesuggest.errors import CodesuggestError, CodesuggestWarning, ConfigError
 from codesuggest.extract.commands import app as lexicon_app
 from codesuggest.learn.commands import add_index_command, evaluate_command
@@ -46,6 +47,10 @@ app = typer.Typer(
 )
 app.add_typer(codes_app, name="codes")
 app.add_typer(lexicon_app, name="lexicon")
+app.add_typer(edits_app, name="edits")
+app.add_typer(policies_app, name="policies")
+codes_app.registered_commands = [c for c in codes_app.registered_commands if c.name != "changes"]
+codes_app.command("changes")(changes)  # the same, and what it does to open charts and policies
 lexicon_app.command("add")(add_index_command)
 app.command("score")(score_command)
 app.command("evaluate")(evaluate_command)

@@ -6,6 +6,7 @@ import datetime as dt
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from codesuggest import __version__
@@ -168,7 +169,7 @@ class Suggester:
         suggestions, more = self._rank(note, extraction, candidates, release)
         suppressed = [*self._suppressed(note, extraction, left_out, release), *more]
         suppressed.sort(key=lambda s: (s.code, s.reason, s.evidence[0].span if s.evidence else Span(0, 1)))
-        return Result(
+        result = Result(
             note_id=note.note_id,
             text=note.text,
             text_sha256=hashlib.sha256(note.text.encode("utf-8", "surrogatepass")).hexdigest(),
@@ -177,6 +178,15 @@ class Suggester:
             versions={"codesuggest": __version__, "model": self.model.sha256, "icd10cm": release.effective.isoformat()},
             sections=extraction.sections,
         )
+        return self._edited(result, note, release)
+
+    def _edited(self, result: Result, note: Note, release: Release) -> Result:
+        """Run the edits on the codes put forward; they are imported and opened with the first note."""
+        from codesuggest.edits import check_result, default_tables
+
+        day = note.date_of_service or release.effective
+        findings = check_result(result, note, on=day, tables=default_tables(day))
+        return replace(result, findings=findings) if findings else result
 
     def suggest_many(self, notes: Iterable[Note]) -> Iterator[Result | Failure]:
         """Suggest codes for many notes, lazily and in order; a note that cannot be read is a failure in its place."""

@@ -49,7 +49,7 @@ _OPPOSITES = (
 _LETTERED = frozenset("lipoprotein chromogranin hypovitaminosis hypervitaminosis triple influenza flu hepatitis hep type group class grade hemophilia haemophilia vitamin strep factor".split())
 _DENIALS = frozenset({"neg", "negative", "no", "denies", "denied", "without", "w/o", "absent"})
 _BREAKERS = frozenset("and or with without who patient that which but for is was".split())
-_CACHE_LIMIT = 200_000
+_CACHE_LIMIT = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,7 @@ class TermMatcher:
         self._sides = {lexicon.word_id.get(w, -1) for w in ("left", "right", "bilateral")}
         self._asked = frozenset(v for c in conditions for name in ("near", "not") for v in c.get(name, ()) if " " not in v)
         self._lengths = sorted({len(v) for v in self._asked})
-        self._beginnings = lru_cache(maxsize=65536)(self._find_beginnings)
+        self._beginnings = lru_cache(maxsize=8192)(self._find_beginnings)
         self._long_words: frozenset[str] = frozenset()
 
     def _core(self, expansion: tuple[int, ...]) -> set[int]:
@@ -197,7 +197,7 @@ class TermMatcher:
             number = cache.get(low)
             if number is None:
                 number = self._number(low)
-                if len(cache) < _CACHE_LIMIT:
+                if len(cache) < _CACHE_LIMIT and (number != -1 or low.isalpha()):
                     cache[low] = number
             append(number)
         for i in _list_numbers(tokens):

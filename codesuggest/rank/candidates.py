@@ -490,6 +490,7 @@ class _Surroundings:
                     side = {"L": "left", "R": "right"}[side] if self._is_side_letter(extraction, i) else None
             if side is not None:
                 self.side_at.append((i, side))
+        self._opening: frozenset[str] | None = None
         self.side_tokens = [i for i, _ in self.side_at]
         self._blocks: dict[int, dict[int, float]] = {}
         self.multiple = table.word_id.get("multiple", -1)
@@ -656,7 +657,9 @@ class _Surroundings:
             wanted += "P"
         if {"healing", "healed"} & block and "delayed" in block:
             wanted += "G"
-        lead = self._lead()
+        if self._opening is None:
+            self._opening = self._lead()
+        lead = self._opening
         if self.is_acute or code.startswith(
             ("T8", "T36", "T37", "T38", "T39", "T4", "T50")
         ):  # active treatment, although an operation went before
@@ -691,8 +694,8 @@ class _Surroundings:
         for s in self.extraction.sections:
             if s.name in ("chief_complaint",):
                 starts = self.extraction.tokens.starts
-                low = int(np.searchsorted(starts, s.span.start))
-                high = int(np.searchsorted(starts, s.span.end))
+                low = bisect_left(starts, s.span.start)
+                high = bisect_left(starts, s.span.end)
                 words.update(self.lowers[low : min(high, low + 40)])
         if not words:
             words.update(self.lowers[:60])
