@@ -121,6 +121,7 @@ def evaluate_command(
     report says why, and the command leaves with exit code 4.
     """
     from codesuggest.learn.evaluate import compare, evaluate
+    from codesuggest.learn.practice import read_coded
     from codesuggest.learn.report import Report, need_matplotlib, report_html
     from codesuggest.suggester import load
 
@@ -130,7 +131,8 @@ def evaluate_command(
         if path is not None and str(path) != "-" and not path.resolve().parent.is_dir():
             raise ConfigError("CS522", f"The folder of {path.name!r} does not exist. Expected an existing one. Create it first.")
     notes = read_coded_notes(coded, part=part.value if part else None)
-    others = read_coded_notes(second) if second is not None else None
+    known = {n.note.note_id: n.note.text for n in notes}
+    others = [n for n in read_coded(second, texts=known) if n.note.note_id in known] if second is not None else None
     suggester, rival = load(model), load(against) if against is not None else None
     if threshold is not None:
         suggester.threshold = threshold

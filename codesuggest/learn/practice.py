@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,8 +97,14 @@ def read_practice_notes(folder: Path | str) -> list[CodedNote]:
     return [read_practice_note(p.read_text(encoding="utf-8"), name=p.name) for p in sorted(Path(folder).glob("*.md"))]
 
 
-def read_coded(path: Path | str) -> list[CodedNote]:
+def read_coded(path: Path | str, *, texts: Mapping[str, str] | None = None) -> list[CodedNote]:
     """Read coded notes from JSON lines: ``note_id`` (or ``id``), ``text``, ``codes``, and optionally ``evidence``.
+
+    Parameters
+    ----------
+    path : path
+    texts : mapping of note id to text, optional
+        Texts of rows that have none, as of a second coding of known notes.
 
     Evidence rows have ``code``, ``start`` and ``end``; rows of another code system are passed over.
     """
@@ -108,7 +114,8 @@ def read_coded(path: Path | str) -> list[CodedNote]:
             continue
         try:
             row = json.loads(line)
-            note_id, text, codes = str(row.get("note_id") or row["id"]), row["text"], row["codes"]
+            note_id, codes = str(row.get("note_id") or row["id"]), row["codes"]
+            text = row["text"] if texts is None or "text" in row else texts.get(note_id, "")
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise InputFormatError(
                 "CS511",
