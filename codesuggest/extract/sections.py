@@ -50,6 +50,12 @@ def _key(heading: str) -> str:
     return _SQUEEZE.sub(" ", heading.lower().replace("&", " and ")).strip()
 
 
+# Parts in which a heading nobody listed names a problem or a system, and opens no part of its own.
+_KEEPS = frozenset(
+    {"assessment_plan", "plan", "assessment", "discharge_diagnosis", "problem_list", "hospital_course", "ros", "exam"}
+)
+
+
 def find_sections(text: str) -> list[RawSection]:
     r"""Divide a text into sections that cover it without gaps.
 
@@ -107,30 +113,12 @@ def find_sections(text: str) -> list[RawSection]:
             continue
         if name.startswith("?"):
             # An unknown heading in capitals: a problem's name inside a plan, otherwise a section of its own.
-            if current in (
-                "assessment_plan",
-                "plan",
-                "assessment",
-                "discharge_diagnosis",
-                "problem_list",
-                "hospital_course",
-                "ros",
-                "exam",
-            ):
+            if current in _KEEPS:
                 continue
             name = "other"
         if name.startswith("~"):
             # A guess at a heading in small letters: never inside a part that lists problems.
-            if current in (
-                "assessment_plan",
-                "plan",
-                "assessment",
-                "discharge_diagnosis",
-                "problem_list",
-                "hospital_course",
-                "ros",
-                "exam",
-            ):
+            if current in _KEEPS:
                 continue
             name = name[1:]
         if name == current or (
