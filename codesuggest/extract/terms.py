@@ -46,7 +46,10 @@ _OPPOSITES = (
     "poly",
     "oligo",
 )
-_LETTERED = frozenset("lipoprotein chromogranin hypovitaminosis hypervitaminosis triple influenza flu hepatitis hep type group class grade hemophilia haemophilia vitamin strep factor".split())
+_LETTERED = frozenset(
+    "lipoprotein chromogranin hypovitaminosis hypervitaminosis triple "
+    "influenza flu hepatitis hep type group class grade hemophilia haemophilia vitamin strep factor".split()
+)
 _DENIALS = frozenset({"neg", "negative", "no", "denies", "denied", "without", "w/o", "absent"})
 _BREAKERS = frozenset("and or with without who patient that which but for is was".split())
 _CACHE_LIMIT = 50_000
