@@ -32,7 +32,7 @@ _LEGEND = {
 _JOINERS = "\u200c\u200d"  # inside words of Persian and Indic scripts, and inside emoji
 # displaCy's own entity mark without its line breaks, which would show where the note's white space is kept.
 _MARK = (
-    '<mark class="entity" title="{title}" style="background:{bg};padding:0.15em 0.25em;border-radius:0.3em;line-height:1">{text}'
+    '<mark class="entity" title="{title}" style="background:{bg};color:#111;padding:0.15em 0.25em;border-radius:0.3em;line-height:1">{text}'
     '<span style="font-size:0.75em;font-weight:bold;margin-left:0.4em;user-select:none">{label}</span></mark>'
 )
 
@@ -148,7 +148,7 @@ def result_html(result: Result, *, show_all: bool = False) -> str:
     head = "".join(f'<th style="text-align:left">{h}</th>' for h in ("", "", "Code", "Description", "Prob.", "Evidence"))
     roles = [role for role in _COLOURS if any(m.role == role for m in marks)]
     legend = " ".join(
-        f'<span style="background:{_COLOURS[r]};padding:0.1em 0.4em;border-radius:0.3em;margin-right:0.6em">{_LEGEND[r]}</span>'
+        f'<span style="background:{_COLOURS[r]};color:#111;padding:0.1em 0.4em;border-radius:0.3em;margin-right:0.6em">{_LEGEND[r]}</span>'
         for r in roles
     )
     left_out = "".join(
