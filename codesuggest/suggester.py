@@ -180,6 +180,10 @@ class Suggester:
         )
         return self._edited(result, note, release)
 
+    def warm_up(self) -> None:
+        """Open what the first note would open: the tables of the edits in force on the release's first day."""
+        self.suggest(Note("warm-up", "Assessment: hypertension."))
+
     def _edited(self, result: Result, note: Note, release: Release) -> Result:
         """Run the edits on the codes put forward; they are imported and opened with the first note."""
         from codesuggest.edits import check_result, default_tables

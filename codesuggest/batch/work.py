@@ -49,7 +49,9 @@ __all__ = [
 def _load(model: str | None) -> Suggester:
     from codesuggest.suggester import load
 
-    return load(model)
+    suggester = load(model)
+    suggester.warm_up()  # so that no note pays for the edits' tables within its time limit
+    return suggester
 
 
 @dataclass(frozen=True, slots=True)

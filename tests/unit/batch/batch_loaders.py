@@ -42,4 +42,6 @@ class Poisoned:
 
 
 def poisoned(model: str | None) -> Poisoned:
-    return Poisoned(load(model))
+    suggester = load(model)
+    suggester.warm_up()
+    return Poisoned(suggester)
