@@ -157,7 +157,7 @@ def card(name: str, release: Release, notes: Sequence[CodedNote], fitted: Fitted
         f"- A logistic regression over {len(FEATURE_NAMES)} features of (note, candidate code), calibrated by Platt's method.",
         f"- Trained on {len(notes)} notes written for the project (synthetic patients), "
         f"{sum(len(n.codes) for n in notes):,} codes, {fitted.n_rows:,} pairs.",
-        "- The test part of the practice notes was read neither by the fit nor while the rules were written.",
+        "- The test part of the practice notes is not read by the fit, and nothing was chosen by its figures.",
         "",
         "## How well it does",
         "",
