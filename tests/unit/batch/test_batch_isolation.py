@@ -22,7 +22,7 @@ def scored(source, tmp_path, **options):
     ("words", "error_id"), [("EXIT", "CS562"), ("RAISE", "CS560"), ("MEMORY", "CS562"), ("SLEEP", "CS561"), ("HANG", "CS562")]
 )
 def test_poisonous_note_is_the_only_failure(tmp_path, words, error_id):
-    report, found = scored(with_poison(tmp_path, words), tmp_path, workers=2, timeout_s=0.3)
+    report, found = scored(with_poison(tmp_path, words), tmp_path, workers=2, timeout_s=1.0)
     assert [row["note_id"] for row in found if "error" in row] == ["poison"]
     assert found[7]["error"]["id"] == error_id
     assert len(found) == 21
