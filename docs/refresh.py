@@ -1,4 +1,4 @@
-"""Make what the documents show again: ``docs/suggest.svg`` and the outputs of the notebooks. Run after a change of the model."""
+"""Make what the documents show again: ``docs/suggest.svg`` and the outputs of notebook 01. Run after a change of the model."""
 
 from __future__ import annotations
 
@@ -41,5 +41,4 @@ def run_notebook(path: Path) -> None:
 
 if __name__ == "__main__":
     draw_picture(ROOT / "docs" / "suggest.svg")
-    for notebook_path in sorted((ROOT / "notebooks").glob("*.ipynb")):
-        run_notebook(notebook_path)
+    run_notebook(ROOT / "notebooks" / "01_first_suggestions.ipynb")  # 02 prints a temporary folder, and is stored without outputs

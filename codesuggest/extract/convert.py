@@ -22,7 +22,6 @@ from codesuggest.records import Mention, Section, Span
 
 __all__ = ["Extraction", "to_extraction"]
 
-_WEAK_CUES = frozenset({"historical", "conditional"})
 
 
 @dataclass(frozen=True, slots=True)

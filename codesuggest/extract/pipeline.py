@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from codesuggest.codes import Release
 from codesuggest.errors import PrerequisiteError
@@ -169,7 +169,7 @@ def make_terms(nlp: Language, name: str, model: str | None = None) -> Callable[[
         matcher = extractor.matcher
         state.numbers = matcher.numbers(state.tokens, state.layout, state.sections, facts)
         state.matches = matcher.match(state.tokens, state.numbers, state.layout, state.sections, facts)
-        _write_terms(doc, state, extractor, {})
+        _write_terms(doc, state, extractor)
         return doc
 
     return component
@@ -205,7 +205,7 @@ def make_assertion(nlp: Language, name: str, model: str | None = None) -> Callab
     return component
 
 
-def _write_terms(doc: Doc, state: _State, extractor: Extractor, _: dict[str, Any]) -> None:
+def _write_terms(doc: Doc, state: _State, extractor: Extractor) -> None:
     from spacy.tokens import Span as SpacySpan
 
     spans = []

@@ -170,7 +170,6 @@ class TermMatcher:
         self.organisms = organisms
         self._ids: dict[str, int] = {w: -2 for w in FREE_WORDS}
         self._repaired_words: set[str] = set()
-        self._deletes: dict[str, int] | None = None
         conditions = [c for _, c in lexicon.contexts.values()]
         conditions.extend(dict(a.conditions) for group in lexicon.aliases.values() for a in group)
         self._sides = {lexicon.word_id.get(w, -1) for w in ("left", "right", "bilateral")}
@@ -240,9 +239,8 @@ class TermMatcher:
 
     def _repair(self, form: str) -> int | None:
         """Return the one lexicon word an unknown word is a slip of (one letter more, less, other, or two swapped)."""
-        if self._deletes is None:
+        if not self._long_words:
             self._long_words = frozenset(w for w in self.lexicon.words if len(w) >= 7 and w.isalpha())
-            self._deletes = {}
         hits: set[str] = set()
         words = self._long_words
         n = len(form)
