@@ -8,18 +8,16 @@ release, 5 a conflict, 1 a fault of the program. Note text is in the suggestions
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
-import json
 import sys
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -31,9 +29,9 @@ from codesuggest.errors import CodesuggestError, CodesuggestWarning, ConfigError
 from codesuggest.extract.commands import app as lexicon_app
 from codesuggest.learn.commands import add_index_command, evaluate_command
 from codesuggest.records import Failure, Note
+from codesuggest.terminal import console, print_json, reported
 
 if TYPE_CHECKING:
-    from rich.console import Console
 
     from codesuggest.suggester import Suggester
 
@@ -56,7 +54,6 @@ app.command("score")(score_command)
 app.command("evaluate")(evaluate_command)
 
 _JSON_LINES = (".jsonl", ".ndjson")
-_P = ParamSpec("_P")
 
 
 class _Setting(StrEnum):
@@ -70,34 +67,6 @@ class _Sex(StrEnum):
     F = "F"
     M = "M"
     X = "X"
-
-
-def _reported(command: Callable[_P, None]) -> Callable[_P, None]:
-    """Print an error of the library as one message and leave with its exit code."""
-
-    @functools.wraps(command)
-    def run(*args: _P.args, **kwargs: _P.kwargs) -> None:
-        try:
-            command(*args, **kwargs)
-        except CodesuggestError as error:
-            typer.echo(str(error), err=True)
-            raise typer.Exit(error.exit_code) from error
-
-    return run
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    console = Console(highlight=False, markup=False, emoji=False)
-    if not console.is_terminal and console.width < 110:
-        console.width = 110  # a file or a pipe has no width of its own
-    return console
-
-
-def _print_json(value: object, *, indent: int | None = None) -> None:
-    # ASCII alone, so that the bytes do not depend on the terminal's encoding
-    typer.echo(json.dumps(value, indent=indent))
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -177,7 +146,7 @@ def _check_sources(files: Sequence[Path], *, sample: bool) -> None:
 
 
 @app.command("suggest")
-@_reported
+@reported
 def suggest(
     files: Annotated[
         list[Path] | None,
@@ -239,22 +208,22 @@ def _suggest_one(suggester: Suggester, note: Note | Failure, *, as_json: bool, s
     except CodesuggestError as error:
         return _report_failure(Failure(note.note_id, error.error_id, error.message), error.exit_code, as_json=as_json)
     if as_json:
-        _print_json(result.to_dict())
+        print_json(result.to_dict())
         return 0
     from codesuggest.display import rich_table
 
-    console = _console()
+    terminal = console()
     if not is_first:
-        console.print()
+        terminal.print()
     title = " · ".join([note.note_id, *([note.kind] if note.kind else [])])
-    console.print(rich_table(result, title=title, show_all=show_all))
+    terminal.print(rich_table(result, title=title, show_all=show_all))
     return 0
 
 
 def _report_failure(failure: Failure, exit_code: int, *, as_json: bool) -> int:
     typer.echo(f"[{failure.error_id}] {failure.message}", err=True)
     if as_json:
-        _print_json(failure.to_dict())
+        print_json(failure.to_dict())
     return exit_code
 
 
@@ -267,7 +236,7 @@ def _show_warning(message: Warning | str, category: type[Warning], *_: object, *
 
 
 @app.command("doctor")
-@_reported
+@reported
 def doctor(
     model: Annotated[Path | None, typer.Option(help="Model folder; the default model without it.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -277,20 +246,20 @@ def doctor(
 
     report = examine(model)
     if as_json:
-        _print_json(report.to_dict(), indent=1)
+        print_json(report.to_dict(), indent=1)
     else:
-        _console().print(report_table(report))
+        console().print(report_table(report))
     if not report.ok:
         raise typer.Exit(4)
 
 
 @app.command("schema")
-@_reported
+@reported
 def schema() -> None:
     """Print the JSON Schema (2020-12) of the objects that `codesuggest suggest --json` prints."""
     from codesuggest.schema import json_schema
 
-    _print_json(json_schema(), indent=1)
+    print_json(json_schema(), indent=1)
 
 
 def _print_version(asked: bool) -> None:

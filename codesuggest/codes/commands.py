@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ParamSpec
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -16,7 +15,7 @@ from codesuggest.codes.changes import diff
 from codesuggest.codes.code import ICD10CM
 from codesuggest.codes.release import Release
 from codesuggest.codes.releases import Releases, shipped_folder, user_folder
-from codesuggest.errors import CodesuggestError
+from codesuggest.terminal import reported
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -31,21 +30,6 @@ _Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _System = Annotated[str, typer.Option("--system", help="Code system.")]
 
 
-_P = ParamSpec("_P")
-
-
-def _reported(command: Callable[_P, None]) -> Callable[_P, None]:
-    """Print an error of the library as one message and leave with its exit code."""
-
-    @functools.wraps(command)
-    def run(*args: _P.args, **kwargs: _P.kwargs) -> None:
-        try:
-            command(*args, **kwargs)
-        except CodesuggestError as error:
-            typer.echo(str(error), err=True)
-            raise typer.Exit(error.exit_code) from error
-
-    return run
 
 
 def _releases(folder: Path | None) -> Releases:
@@ -69,7 +53,7 @@ def _print(lines: Sequence[str | Text]) -> None:
 
 
 @app.command("add")
-@_reported
+@reported
 def add(
     file: Annotated[Path, typer.Argument(help="Tabular List (XML), order file, or HCPCS records, as published.")],
     effective: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="First date of service.")],
@@ -91,7 +75,7 @@ def add(
 
 
 @app.command("list")
-@_reported
+@reported
 def list_releases(folder: _Folder = None, as_json: _Json = False) -> None:
     """List the releases at hand."""
     found = _releases(folder).list()
@@ -108,7 +92,7 @@ def list_releases(folder: _Folder = None, as_json: _Json = False) -> None:
 
 
 @app.command("show")
-@_reported
+@reported
 def show(
     code: Annotated[str, typer.Argument(help="With or without the dot.")],
     day: _Day = None,
@@ -152,7 +136,7 @@ def _release(text: str, system: str, folder: Path | None) -> Release:
 
 
 @app.command("changes")
-@_reported
+@reported
 def changes(
     old: Annotated[str, typer.Argument(help="Date of service, or folder of a release.")],
     new: Annotated[str, typer.Argument(help="Date of service, or folder of a release.")],

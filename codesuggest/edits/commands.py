@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ParamSpec
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -24,8 +23,9 @@ from codesuggest.edits.loading import compile_ncci, read_given
 from codesuggest.edits.ncci import PtpTable
 from codesuggest.edits.policies import read_policies, run_bench
 from codesuggest.edits.release_changes import day_text, read_open_codes, release_of, report
-from codesuggest.errors import CodesuggestError, ConfigError
+from codesuggest.errors import ConfigError
 from codesuggest.records import Failure, Finding, Note
+from codesuggest.terminal import reported
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -35,27 +35,12 @@ if TYPE_CHECKING:
 
 __all__ = ["changes", "edits", "edits_app", "policies_app"]
 
-_P = ParamSpec("_P")
 policies_app = typer.Typer(no_args_is_help=True, help="Payer policies: test a folder of them.")
 
 
 @policies_app.callback()
 def _policies() -> None:
     """Payer policies: test a folder of them."""
-
-
-def _reported(command: Callable[_P, None]) -> Callable[_P, None]:
-    """Print an error of the library as one message and leave with its exit code."""
-
-    @functools.wraps(command)
-    def run(*args: _P.args, **kwargs: _P.kwargs) -> None:
-        try:
-            command(*args, **kwargs)
-        except CodesuggestError as error:
-            typer.echo(str(error), err=True)
-            raise typer.Exit(error.exit_code) from error
-
-    return run
 
 
 def _show_rules(rules: Iterable[Rule], *, as_json: bool) -> None:
@@ -102,7 +87,7 @@ _AT = "What it is valid for stands in its name or after @: FILE@"
 
 
 @edits_app.command("check", hidden=True)
-@_reported
+@reported
 def edits(
     file: Annotated[Path | None, typer.Argument(help="Claims: a JSON object, a list of them, or JSON lines.")] = None,
     catalogue: Annotated[bool, typer.Option("--list", help="Print the catalogue of rules instead.")] = False,
@@ -231,7 +216,7 @@ class _Notes:
 
 
 @edits_app.command("compile-ncci")
-@_reported
+@reported
 def compile_ncci_files(
     files: Annotated[list[str], typer.Argument(help=f"CMS's pair files of one quarter and kind. {_AT}practitioner,2026Q2.")],
     to: Annotated[Path, typer.Option("--to", help="Folder to write; give it to --ncci-ptp.")],
@@ -241,7 +226,7 @@ def compile_ncci_files(
 
 
 @policies_app.command("test")
-@_reported
+@reported
 def policies_test(
     folder: Annotated[Path, typer.Argument(help="Folder of *.toml policies.")],
     day: Annotated[
@@ -263,7 +248,7 @@ def policies_test(
         raise typer.Exit(1)
 
 
-@_reported
+@reported
 def changes(
     old: Annotated[str, typer.Argument(help="Fiscal year, date of service, or folder of a release.")],
     new: Annotated[str, typer.Argument(help="Fiscal year, date of service, or folder of a release.")],

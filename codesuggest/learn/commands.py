@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 import json
-from collections.abc import Callable
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, ParamSpec
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from codesuggest.errors import CodesuggestError, ConfigError, PrerequisiteError
+from codesuggest.errors import ConfigError, PrerequisiteError
+from codesuggest.terminal import reported
 
 if TYPE_CHECKING:
     from codesuggest.learn.evaluate import Evaluation
@@ -23,27 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = ["add_index_command", "evaluate_command", "read_coded_notes"]
 
-_P = ParamSpec("_P")
 
 
 class _Part(StrEnum):
     TRAIN = "train"
     DEV = "dev"
     TEST = "test"
-
-
-def _reported(command: Callable[_P, None]) -> Callable[_P, None]:
-    """Print an error of the library as one message and leave with its exit code."""
-
-    @functools.wraps(command)
-    def run(*args: _P.args, **kwargs: _P.kwargs) -> None:
-        try:
-            command(*args, **kwargs)
-        except CodesuggestError as error:
-            typer.echo(str(error), err=True)
-            raise typer.Exit(error.exit_code) from error
-
-    return run
 
 
 def read_coded_notes(source: Path, *, part: str | None = None) -> list[CodedNote]:
@@ -77,7 +61,7 @@ def read_coded_notes(source: Path, *, part: str | None = None) -> list[CodedNote
     return kept
 
 
-@_reported
+@reported
 def evaluate_command(
     coded: Annotated[
         Path,
@@ -208,7 +192,7 @@ def _print(report: Report) -> None:
         console.print(table)
 
 
-@_reported
+@reported
 def add_index_command(
     files: Annotated[
         list[Path],
