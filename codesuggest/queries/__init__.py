@@ -1,0 +1,1 @@
+"""When documentation needs a physician: indicators, triggers, the query and its life."""
