@@ -36,6 +36,7 @@ from codesuggest.suggester import Suggester, load
 
 if _TYPE_CHECKING:
     from codesuggest.batch import score
+    from codesuggest.decisions import DecisionLog
     from codesuggest.edits import Claim, check, check_result
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "Claim",
     "CodesuggestError",
     "Decision",
+    "DecisionLog",
     "Evidence",
     "Failure",
     "Finding",
@@ -69,6 +71,7 @@ __all__ = [
 # Parts that cost time to import come when they are first asked for.
 _LATER = {
     "Claim": "codesuggest.edits",
+    "DecisionLog": "codesuggest.decisions",
     "check": "codesuggest.edits",
     "check_result": "codesuggest.edits",
     "score": "codesuggest.batch",

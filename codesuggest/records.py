@@ -6,25 +6,32 @@ Offsets are half-open and count characters (Unicode code points) of :attr:`Note.
 from __future__ import annotations
 
 import datetime as dt
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from codesuggest.errors import InvalidNoteError, InvalidSpanError
+from codesuggest.errors import ConfigError, InvalidNoteError, InvalidSpanError
 
 __all__ = [
+    "ACTIONS",
     "ASSERTIONS",
+    "CODE_SYSTEMS",
     "SETTINGS",
+    "STAGES",
     "Alternative",
     "Decision",
     "Evidence",
     "Failure",
+    "FinalCode",
     "Finding",
     "Mention",
     "Note",
     "Query",
     "Result",
+    "Review",
     "Section",
+    "Shown",
     "Span",
     "Suggestion",
     "Suppressed",
@@ -42,6 +49,9 @@ ASSERTIONS: tuple[str, ...] = (
     "not_assessed",
 )
 SETTINGS: tuple[str, ...] = ("inpatient", "outpatient", "professional", "emergency")
+ACTIONS: tuple[str, ...] = ("accept", "reject", "replace", "add", "defer", "retract")
+STAGES: tuple[str, ...] = ("coder", "audit")
+CODE_SYSTEMS: tuple[str, ...] = ("ICD-10-CM", "ICD-10-PCS", "HCPCS", "CPT")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -401,14 +411,43 @@ class Decision:
     Parameters
     ----------
     note_id, code : str
-    action : {"accept", "reject", "replace", "add", "defer"}
+        The note, and the code that was put to the person (for ``add`` the code that was added).
+    action : {"accept", "reject", "replace", "add", "defer", "retract"}
+        ``retract`` takes an earlier decision back: the code is undecided again.
     stage : {"coder", "audit"}
+        The auditor's word stands over the coder's.
     who : str
+        Identifier of the person, not the name of a patient.
     when : datetime.datetime, UTC
     final_code : str or None
-    evidence : tuple of Span
+        The code that stands after ``accept``, ``replace`` and ``add``; None after the others. Filled in for ``accept`` and ``add``.
+    system : str
+        "ICD-10-CM", "ICD-10-PCS", "HCPCS" or "CPT".
+    evidence : tuple of tuple of Span
+        The references that the person kept or drew: each one or more ranges of the note's text, which may stand apart.
+    encounter_id : str or None
+        The stay or visit; the note stands for itself without it.
     reason : str
+        The person's words. Not for text of the note.
+    probability : float or None
+        What the suggestion said, 0 to 1; None when nothing was suggested.
+    text_sha256 : str
+        Hash of the text that the evidence points into; empty when not known.
     versions : mapping of str to str
+        Library, model and releases that the suggestion came from.
+    event_id : str
+        Chosen by the caller so that sending it twice records it once; a random UUID without it.
+
+    Raises
+    ------
+    ConfigError
+        CS501 when the action, stage, code system or time is not one of the above.
+
+    Examples
+    --------
+    >>> when = dt.datetime(2026, 5, 4, 9, 30, tzinfo=dt.UTC)
+    >>> Decision("n1", "I10", "accept", "coder", "coder-7", when).final_code
+    'I10'
     """
 
     note_id: str
@@ -418,9 +457,146 @@ class Decision:
     who: str
     when: dt.datetime
     final_code: str | None = None
-    evidence: tuple[Span, ...] = ()
+    system: str = "ICD-10-CM"
+    evidence: tuple[tuple[Span, ...], ...] = ()
+    encounter_id: str | None = None
     reason: str = ""
+    probability: float | None = None
+    text_sha256: str = ""
     versions: Mapping[str, str] = field(default_factory=dict)
+    event_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    def __post_init__(self) -> None:
+        for name, value in (("note_id", self.note_id), ("code", self.code), ("who", self.who), ("event_id", self.event_id)):
+            if not isinstance(value, str) or not value:
+                raise ConfigError("CS501", f"The {name} of a decision is {value!r}. Expected a non-empty str. Give each decision one.")
+        for name, value, expected in (
+            ("action", self.action, ACTIONS),
+            ("stage", self.stage, STAGES),
+            ("system", self.system, CODE_SYSTEMS),
+        ):
+            if value not in expected:
+                raise ConfigError("CS501", f"The {name} of a decision is {value!r}. Expected one of {', '.join(expected)}.")
+        _require_utc(self.when, "when")
+        if self.probability is not None and not 0 <= self.probability <= 1:
+            raise ConfigError("CS501", f"The probability of a decision is {self.probability!r}. Expected a number from 0 to 1, or None.")
+        if self.action in ("accept", "add"):
+            if self.final_code not in (None, self.code):
+                raise ConfigError(
+                    "CS501",
+                    f"The decision to {self.action} {self.code!r} has the final code {self.final_code!r}. Expected the same code, or "
+                    "none. Use the action 'replace' where another code stands in its place.",
+                )
+            object.__setattr__(self, "final_code", self.code)
+        elif self.action == "replace":
+            if not self.final_code:
+                raise ConfigError("CS501", f"The decision to replace {self.code!r} has no final code. Expected one. Name it.")
+        elif self.final_code is not None:
+            raise ConfigError(
+                "CS501", f"The decision to {self.action} {self.code!r} has the final code {self.final_code!r}. Expected none. Leave it out."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A suggestion as it was put to a person.
+
+    Parameters
+    ----------
+    note_id, code : str
+    rank : int, from 1
+    probability : float in [0, 1]
+    selected : bool
+    system : str
+    """
+
+    note_id: str
+    code: str
+    rank: int
+    probability: float
+    selected: bool = True
+    system: str = "ICD-10-CM"
+
+
+@dataclass(frozen=True, slots=True)
+class FinalCode:
+    """A code of a finished chart.
+
+    Parameters
+    ----------
+    code : str
+    system : str
+    poa : {"Y", "N", "U", "W", "1"} or None
+        Present on admission (guidelines, Appendix I); "1" and None: exempt or not reported.
+    """
+
+    code: str
+    system: str = "ICD-10-CM"
+    poa: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """A chart that a person finished: what was shown, and the codes that stand, in sequence.
+
+    Parameters
+    ----------
+    encounter_id : str
+    note_ids : tuple of str
+        The documents of the chart.
+    stage : {"coder", "audit"}
+    who : str
+    opened, finished : datetime.datetime, UTC
+        When the person opened the chart for this pass, and finished it.
+    shown : tuple of Shown
+        Every suggestion that was put to the person; those without a decision were passed over.
+    codes : tuple of FinalCode
+        In sequence: the first of the ICD-10-CM codes is the principal (first-listed) diagnosis.
+    facts : mapping of str to str
+        Such as kind, setting, payer, date_of_service (ISO), physician. No text of the note.
+    versions : mapping of str to str
+    event_id : str
+
+    Raises
+    ------
+    ConfigError
+        CS501 when the stage or a time is not one of the above, or the chart ends before it begins.
+    """
+
+    encounter_id: str
+    note_ids: tuple[str, ...]
+    stage: str
+    who: str
+    opened: dt.datetime
+    finished: dt.datetime
+    shown: tuple[Shown, ...] = ()
+    codes: tuple[FinalCode, ...] = ()
+    facts: Mapping[str, str] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    event_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    def __post_init__(self) -> None:
+        for name, value in (("encounter_id", self.encounter_id), ("who", self.who), ("event_id", self.event_id)):
+            if not isinstance(value, str) or not value:
+                raise ConfigError("CS501", f"The {name} of a review is {value!r}. Expected a non-empty str. Give each review one.")
+        if self.stage not in STAGES:
+            raise ConfigError("CS501", f"The stage of a review is {self.stage!r}. Expected one of {', '.join(STAGES)}.")
+        _require_utc(self.opened, "opened")
+        _require_utc(self.finished, "finished")
+        if self.finished < self.opened:
+            raise ConfigError(
+                "CS501",
+                f"The review of {self.encounter_id!r} is finished at {self.finished.isoformat()}, before it was opened at "
+                f"{self.opened.isoformat()}. Expected opened <= finished. Check the clock that gave them.",
+            )
+
+
+def _require_utc(when: object, name: str) -> None:
+    if not isinstance(when, dt.datetime) or when.utcoffset() != dt.timedelta(0):
+        received = when.isoformat() if isinstance(when, dt.datetime) else type(when).__name__
+        raise ConfigError(
+            "CS501", f"The time {name!r} is {received}. Expected a datetime in UTC. Use datetime.datetime.now(datetime.UTC)."
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -269,18 +269,19 @@ def anchor_decisions(
     Examples
     --------
     >>> import datetime as dt
-    >>> d = Decision("n1", "J45.909", "accept", "coder", "jd", dt.datetime(2026, 5, 4, tzinfo=dt.UTC), evidence=(Span(0, 6),))
+    >>> d = Decision("n1", "J45.909", "accept", "coder", "jd", dt.datetime(2026, 5, 4, tzinfo=dt.UTC), evidence=((Span(0, 6),),))
     >>> standing, lost = anchor_decisions([d], old_text="Asthma.", new_text="Addendum.\nAsthma.")
     >>> standing[0].evidence, lost
-    ((Span(start=10, end=16),), ())
+    (((Span(start=10, end=16),),), ())
     """
     standing: list[Decision] = []
     lost: list[tuple[Decision, tuple[Span, ...]]] = []
     for decision in decisions:
-        places = anchor(old_text, new_text, decision.evidence)
-        gone = tuple(p.old for p in places if p.new is None)
+        places = {p.old: p.new for p in anchor(old_text, new_text, [span for spans in decision.evidence for span in spans])}
+        gone = tuple(old for old, new in places.items() if new is None)
         if gone:
             lost.append((decision, gone))
         else:
-            standing.append(dataclasses.replace(decision, evidence=tuple(p.new for p in places if p.new is not None)))
+            moved = tuple(tuple(new for span in spans if (new := places[span]) is not None) for spans in decision.evidence)
+            standing.append(dataclasses.replace(decision, evidence=moved))
     return tuple(standing), tuple(lost)

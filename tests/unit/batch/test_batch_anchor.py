@@ -120,9 +120,9 @@ def test_anchor_excerpts_choose_no_place_among_equals():
 
 def test_anchor_decisions_carries_over_and_lists_the_rest():
     when = dt.datetime(2026, 5, 4, tzinfo=dt.UTC)
-    kept = Decision("n1", "M10.9", "accept", "coder", "jd", when, evidence=(span_of(NOTE, "gout"),))
-    gone = Decision("n1", "J20.9", "accept", "coder", "jd", when, evidence=(span_of(NOTE, "bronchitis"), span_of(NOTE, "gout")))
+    kept = Decision("n1", "M10.9", "accept", "coder", "jd", when, evidence=((span_of(NOTE, "gout"),),))
+    gone = Decision("n1", "J20.9", "accept", "coder", "jd", when, evidence=((span_of(NOTE, "bronchitis"),), (span_of(NOTE, "gout"),)))
     new = "Addendum.\n" + NOTE.replace("bronchitis", "pneumonia")
     standing, lost = anchor_decisions([kept, gone], old_text=NOTE, new_text=new)
-    assert [(d.code, d.evidence) for d in standing] == [("M10.9", (span_of(new, "gout"),))]
+    assert [(d.code, d.evidence) for d in standing] == [("M10.9", ((span_of(new, "gout"),),))]
     assert lost == ((gone, (span_of(NOTE, "bronchitis"),)),)
