@@ -28,6 +28,7 @@ __all__ = [
     "Mention",
     "Note",
     "Query",
+    "QueryIndicator",
     "Result",
     "Review",
     "Section",
@@ -393,15 +394,118 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class QueryIndicator:
+    """Words of the record that a query quotes.
+
+    Parameters
+    ----------
+    span : Span
+        Where the words stand in the text of `note_id`.
+    excerpt : str
+        Exactly ``text[span.start:span.end]``.
+    section : str
+        Name of the part of the note.
+    when : str
+        Date or time as the note gives it, an ISO date where it can be told; empty when it gives none.
+    note_id : str
+    name : str
+        What it is, as in the tables: ``"sodium"``, ``"fluid_restriction"``.
+    """
+
+    span: Span
+    excerpt: str = field(repr=False)
+    section: str = "other"
+    when: str = ""
+    note_id: str = ""
+    name: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object of the indicator."""
+        return {
+            "note_id": self.note_id,
+            "start": self.span.start,
+            "end": self.span.end,
+            "excerpt": self.excerpt,
+            "section": self.section,
+            "when": self.when,
+            "name": self.name,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
-    """A question to the physician about unclear documentation."""
+    """A question to the physician about unclear documentation.
+
+    Parameters
+    ----------
+    query_id : str
+        The same for the same encounter (or note), topic and rule.
+    topic : str
+        There is one query a topic and encounter.
+    question : str
+        What is asked.
+    options : tuple of str
+        The answers offered, "Other" and "Unable to determine" last; empty when the question is open.
+    indicators : tuple of QueryIndicator, at least one
+        What the query quotes, in the order of the text.
+    status : str
+        ``pending`` when it is made; its life is in the decision log.
+    kind : {"missing diagnosis", "clinical validation", "specificity", "conflict", "present on admission"}
+    rule_id : str
+        The trigger of the table.
+    title : str
+        Neutral: it names what was measured or what is documented, never a diagnosis that is not.
+    text : str
+        The query as the physician reads it.
+    importance : int, 0 to 100
+        Clinical importance, by the table.
+    citation : str
+        Source of the criteria.
+    codes_by_option : mapping of str to tuple of str
+        The billable codes that an answer would lead to. Not in `text`, and not for the physician.
+    note_id, encounter_id : str
+        The note it is about (the first one quoted), and its encounter; empty when not known.
+    recipients : tuple of str
+        Roles it goes to: ``attending``, ``consultant``.
+    """
 
     query_id: str
     topic: str
     question: str
     options: tuple[str, ...]
-    indicators: tuple[Evidence, ...]
+    indicators: tuple[QueryIndicator, ...]
     status: str = "pending"
+    kind: str = "missing diagnosis"
+    rule_id: str = ""
+    title: str = ""
+    text: str = field(default="", repr=False)
+    importance: int = 0
+    citation: str = ""
+    codes_by_option: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    note_id: str = ""
+    encounter_id: str = ""
+    recipients: tuple[str, ...] = ("attending",)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object of the query."""
+        return {
+            "query_id": self.query_id,
+            "topic": self.topic,
+            "question": self.question,
+            "options": list(self.options),
+            "indicators": [i.to_dict() for i in self.indicators],
+            "status": self.status,
+            "kind": self.kind,
+            "rule_id": self.rule_id,
+            "title": self.title,
+            "text": self.text,
+            "importance": self.importance,
+            "citation": self.citation,
+            "codes_by_option": {option: list(codes) for option, codes in self.codes_by_option.items()},
+            "note_id": self.note_id,
+            "encounter_id": self.encounter_id,
+            "recipients": list(self.recipients),
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -678,17 +782,7 @@ class Result:
                 for s in self.suppressed
             ],
             "findings": [f.to_dict() for f in self.findings],
-            "queries": [
-                {
-                    "query_id": q.query_id,
-                    "topic": q.topic,
-                    "question": q.question,
-                    "options": list(q.options),
-                    "indicators": [_evidence_dict(e) for e in q.indicators],
-                    "status": q.status,
-                }
-                for q in self.queries
-            ],
+            "queries": [q.to_dict() for q in self.queries],
             "skipped": list(self.skipped),
             "versions": dict(self.versions),
         }

@@ -93,15 +93,43 @@ class FindingObject(_Object):
     resolution: Annotated[str, Field(description="What would settle it; may be empty.")]
 
 
+class QueryIndicatorObject(_Object):
+    """Words of the record that a query quotes."""
+
+    note_id: str
+    start: Annotated[int, Field(ge=0, description="First character, counted in Unicode code points of the text.")]
+    end: Annotated[int, Field(ge=1, description="One past the last character; greater than start.")]
+    excerpt: Annotated[str, Field(min_length=1, description="Exactly text[start:end] of the note.")]
+    section: str
+    when: Annotated[str, Field(description="Date or time; empty when the note gives none.")]
+    name: str
+
+    @model_validator(mode="after")
+    def _ordered(self) -> QueryIndicatorObject:
+        if self.end - self.start != len(self.excerpt):
+            raise ValueError("end - start is not the length of excerpt")
+        return self
+
+
 class QueryObject(_Object):
     """A question to the physician."""
 
     query_id: _Text
-    topic: str
+    topic: _Text
     question: _Text
-    options: list[str]
-    indicators: list[EvidenceObject]
+    options: Annotated[list[str], Field(description="Empty when the question is open.")]
+    indicators: Annotated[list[QueryIndicatorObject], Field(min_length=1)]
     status: str
+    kind: Literal["missing diagnosis", "clinical validation", "specificity", "conflict", "present on admission"]
+    rule_id: _Text
+    title: _Text
+    text: Annotated[str, Field(min_length=1, description="As the physician reads it.")]
+    importance: Annotated[int, Field(ge=0, le=100)]
+    citation: str
+    codes_by_option: Annotated[dict[str, list[str]], Field(description="Codes that an answer leads to; not for the physician.")]
+    note_id: str
+    encounter_id: str
+    recipients: list[str]
 
 
 class ResultObject(_Object):
