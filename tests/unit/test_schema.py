@@ -7,7 +7,7 @@ import pytest
 from codesuggest import Evidence, Failure, Finding, Note, Query, Result, Span, Suggestion, load
 from codesuggest.cli import sample_note
 from codesuggest.errors import InputFormatError
-from codesuggest.records import Alternative
+from codesuggest.records import Alternative, QueryIndicator
 from codesuggest.schema import FailureObject, ResultObject, json_schema, validate
 
 
@@ -34,7 +34,22 @@ def full_result():
         (Suggestion(**{f: getattr(s, f) for f in s.__dataclass_fields__} | {"alternatives": near}),),
         (),
         (Finding("R1", "advice", ("J45.909",), "Say how severe.", "I.B.2", "2026", (e,)),),
-        (Query("q1", "asthma", "How severe?", ("mild", "other", "unable to determine"), (e,)),),
+        (
+            Query(
+                "q1",
+                "asthma",
+                "How severe?",
+                ("mild", "other", "unable to determine"),
+                (QueryIndicator(Span(0, 6), "Asthma", "assessment", "2026-04-12", "n", "asthma"),),
+                kind="specificity",
+                rule_id="SP-ASTHMA",
+                title="Asthma",
+                text="How severe is the asthma?",
+                importance=30,
+                codes_by_option={"mild": ("J45.30",)},
+                note_id="n",
+            ),
+        ),
         ("edits: no table",),
         {"codesuggest": "0.1.0"},
     ).to_dict()
