@@ -28,6 +28,7 @@ from codesuggest.edits.commands import changes, edits_app, policies_app
 from codesuggest.errors import CodesuggestError, CodesuggestWarning, ConfigError
 from codesuggest.extract.commands import app as lexicon_app
 from codesuggest.learn.commands import add_index_command, evaluate_command
+from codesuggest.learn.model_commands import models_app
 from codesuggest.records import Failure, Note
 from codesuggest.terminal import console, print_json, reported
 
@@ -47,6 +48,7 @@ app.add_typer(codes_app, name="codes")
 app.add_typer(lexicon_app, name="lexicon")
 app.add_typer(edits_app, name="edits")
 app.add_typer(policies_app, name="policies")
+app.add_typer(models_app, name="models")
 codes_app.registered_commands = [c for c in codes_app.registered_commands if c.name != "changes"]
 codes_app.command("changes")(changes)  # the same, and what it does to open charts and policies
 lexicon_app.command("add")(add_index_command)

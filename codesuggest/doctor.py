@@ -33,6 +33,10 @@ _CORE = (
     ("typer", "typer"),
     ("rich", "rich"),
     ("defusedxml", "defusedxml"),
+    ("sqlalchemy", "SQLAlchemy"),
+    ("jinja2", "Jinja2"),
+    ("snowballstemmer", "snowballstemmer"),
+    ("filelock", "filelock"),
 )
 _FACTORIES = ("codesuggest_sections", "codesuggest_sentences", "codesuggest_terms", "codesuggest_assertion")
 _OFFLINE_NOTE = "Assessment: essential hypertension. No evidence of pneumonia."

@@ -40,6 +40,27 @@ def default_model_folder() -> Path:
     return installed if installed.is_dir() else package.parent / "models" / "default"
 
 
+def in_use(folder: Path) -> Path:
+    """Return the folder of the version in use when the folder is a registry of versions, otherwise the folder itself.
+
+    Raises
+    ------
+    BundleError
+        CS305 when no version of the registry is in use.
+    """
+    if (folder / _MANIFEST).is_file() or not (folder / "trail.jsonl").is_file():
+        return folder
+    from codesuggest.learn.registry import Registry
+
+    registry = Registry(folder)
+    if not registry.current:
+        raise BundleError(
+            "CS305",
+            f"No version of the registry {folder.name!r} is in use. Expected one. Put one in use: codesuggest models promote VERSION.",
+        )
+    return registry.path(registry.current)
+
+
 def _sha256(path: Path) -> str:
     digest = hashlib.sha256()
     with path.open("rb") as file:
@@ -112,7 +133,8 @@ class Model:
         Parameters
         ----------
         folder : path, optional
-            The default model when absent.
+            A model folder, or a registry of versions (`codesuggest.learn.registry`), of which the one in use is opened; the default
+            model when absent.
         releases : Releases, optional
             Where to look for the code release the model was compiled against.
 
@@ -122,7 +144,7 @@ class Model:
             CS300 missing folder or manifest; CS302 a file is missing or its hash differs; CS303 written by a newer
             library; CS304 the code release it needs is not installed or differs.
         """
-        path = Path(folder) if folder is not None else default_model_folder()
+        path = in_use(Path(folder)) if folder is not None else default_model_folder()
         manifest, digest = read_manifest(path)
         verify_files(path, manifest)
         wanted = manifest["release"]

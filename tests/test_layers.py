@@ -15,7 +15,7 @@ LAYERS = (
     {"codes", "notes", "config"},  # reference
     {"extract", "rank", "edits", "queries", "decisions"},  # workers
     {"model", "suggester", "batch", "learn"},  # composition
-    {"cli", "__main__", "display", "doctor", "schema", "desk", "claims", "terminal"},  # surfaces; and every `commands` module
+    {"cli", "__main__", "display", "doctor", "schema", "desk", "claims", "terminal", "learn.model_commands"},  # surfaces; and every `commands` module
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names} | {"commands": len(LAYERS) - 1}
 WORKERS = LAYERS[2]
@@ -37,12 +37,12 @@ ROOMS = {
     "spacy": {"extract", "display", "doctor"},
     "sklearn": {"rank.estimator", "learn", "doctor"},
     "scipy": {"rank.estimator", "learn", "doctor"},
-    "pydantic": {"schema", "desk", "claims", "doctor"},
+    "pydantic": {"schema", "config", "desk", "claims", "doctor"},
     "sqlalchemy": {"decisions", "desk", "doctor"},
     "jinja2": {"queries", "desk"},
     "fastapi": {"desk"},
-    "typer": {"cli", "commands", "terminal", "learn.build"},
-    "rich": {"cli", "commands", "terminal", "display", "doctor", "batch.progress"},
+    "typer": {"cli", "commands", "terminal", "learn.build", "learn.model_commands"},
+    "rich": {"cli", "commands", "terminal", "learn.model_commands", "display", "doctor", "batch.progress"},
 }
 # Never: they run code on loading, or reach the network.
 FORBIDDEN = {"pickle", "cPickle", "dill", "cloudpickle", "shelve", "marshal", "urllib.request", "http.client", "requests", "socket"}

@@ -43,6 +43,7 @@ __all__ = [
     "Misses",
     "ScoredCode",
     "ScoredNote",
+    "chapter_namer",
     "compare",
     "evaluate",
     "score_notes",
@@ -165,12 +166,15 @@ class ScoredNote:
     kind, setting : str or None
     codes : tuple of ScoredCode
         Suggestions by rank, then final codes that are not listed, by code.
+    coder : str or None
+        Who gave the final codes, where that is known.
     """
 
     note_id: str
     kind: str | None
     setting: str | None
     codes: tuple[ScoredCode, ...]
+    coder: str | None = None
 
     @property
     def listed(self) -> tuple[ScoredCode, ...]:
@@ -464,7 +468,7 @@ def score_notes(
             failures.append(Failure(note.note_id, error.error_id, error.message))
         if result is not None and not versions:
             versions = dict(result.versions)
-        notes.append(ScoredNote(note.note_id, note.kind, note.setting, _score(note, final, result)))
+        notes.append(ScoredNote(note.note_id, note.kind, note.setting, _score(note, final, result), coded.coder))
     return tuple(notes), tuple(failures), versions
 
 
@@ -652,7 +656,7 @@ def _measures(notes: Sequence[ScoredNote], frame: _Frame) -> list[Measure]:
 # parts
 
 
-def _chapter_namer(release: Release | None) -> Callable[[str], str]:
+def chapter_namer(release: Release | None) -> Callable[[str], str]:
     """Return a function from a code to the name of its chapter, by the chapter's first and last category.
 
     Final codes of an older release have a chapter too, so the code need not be in the release.
@@ -844,7 +848,7 @@ def evaluate(
     probabilities, right = _probabilities(notes)
     sums = {m.name: np.asarray(m.rows.sum(axis=0)).reshape(-1, 3) for m in measures if m.name.startswith("ece_")}
     n_final = sum(len(n.final) for n in notes)
-    chapter = _chapter_namer(release)
+    chapter = chapter_namer(release)
     return Evaluation(
         name=name,
         versions=versions,

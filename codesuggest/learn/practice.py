@@ -31,11 +31,14 @@ class CodedNote:
         Dotted codes, principal diagnosis first where the order is known.
     evidence : tuple of (str, Span)
         Code and the words that support it; empty when only the codes are known.
+    coder : str or None
+        Who coded it, where that is known.
     """
 
     note: Note
     codes: tuple[str, ...]
     evidence: tuple[tuple[str, Span], ...] = ()
+    coder: str | None = None
 
 
 def read_practice_note(source: str, *, name: str = "note") -> CodedNote:
@@ -98,7 +101,7 @@ def read_practice_notes(folder: Path | str) -> list[CodedNote]:
 
 
 def read_coded(path: Path | str, *, texts: Mapping[str, str] | None = None) -> list[CodedNote]:
-    """Read coded notes from JSON lines: ``note_id`` (or ``id``), ``text``, ``codes``, and optionally ``evidence``.
+    """Read coded notes from JSON lines: ``note_id`` (or ``id``), ``text``, ``codes``, and optionally ``evidence`` and ``coder``.
 
     Parameters
     ----------
@@ -126,6 +129,7 @@ def read_coded(path: Path | str, *, texts: Mapping[str, str] | None = None) -> l
             note_id,
             text,
             kind=row.get("kind"),
+            encounter_id=row.get("encounter_id"),
             date_of_service=dt.date.fromisoformat(date) if date else None,
             setting=row.get("setting"),
             age_years=row.get("age_years"),
@@ -136,7 +140,7 @@ def read_coded(path: Path | str, *, texts: Mapping[str, str] | None = None) -> l
             for e in row.get("evidence") or ()
             if e.get("system", "ICD-10-CM") == "ICD-10-CM" and e["end"] > e["start"]
         )
-        notes.append(CodedNote(note, tuple(dict.fromkeys(codes)), evidence))
+        notes.append(CodedNote(note, tuple(dict.fromkeys(codes)), evidence, row.get("coder")))
     return notes
 
 
