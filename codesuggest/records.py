@@ -658,6 +658,8 @@ class Review:
         In sequence: the first of the ICD-10-CM codes is the principal (first-listed) diagnosis.
     facts : mapping of str to str
         Such as kind, setting, payer, date_of_service (ISO), physician. No text of the note.
+    edits : mapping of str to int
+        Rule id of each edit that still had findings when the chart was finished, and how many.
     versions : mapping of str to str
     event_id : str
 
@@ -676,6 +678,7 @@ class Review:
     shown: tuple[Shown, ...] = ()
     codes: tuple[FinalCode, ...] = ()
     facts: Mapping[str, str] = field(default_factory=dict)
+    edits: Mapping[str, int] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
     event_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 

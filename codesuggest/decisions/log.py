@@ -258,6 +258,7 @@ def to_event(made: Decision | Review) -> Event:
         ],
         "codes": [[c.system, normal_code(c.code, c.system), c.poa] for c in made.codes],
         "facts": dict(made.facts),
+        "edits": {rule: int(n) for rule, n in made.edits.items()},
         "versions": dict(made.versions),
     }
     return Event(made.event_id, "review", made.encounter_id, made.who, made.finished, body, subject=made.encounter_id)
@@ -298,6 +299,7 @@ def review_of(event: Event) -> Review:
         shown=tuple(Shown(note_id, code, rank, p, selected, system) for note_id, system, code, rank, p, selected in body["shown"]),
         codes=tuple(FinalCode(code, system, poa) for system, code, poa in body["codes"]),
         facts=body["facts"],
+        edits=body.get("edits", {}),
         versions=body["versions"],
         event_id=event.event_id,
     )
