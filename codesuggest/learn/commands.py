@@ -104,9 +104,10 @@ def evaluate_command(
     The report holds note ids, codes and offsets, never text. When the precision asked for cannot be promised on these notes the
     report says why, and the command leaves with exit code 4.
     """
+    from codesuggest.html_page import need_matplotlib
     from codesuggest.learn.evaluate import compare, evaluate
     from codesuggest.learn.practice import read_coded
-    from codesuggest.learn.report import Report, need_matplotlib, report_html
+    from codesuggest.learn.report import Report, report_html
     from codesuggest.suggester import load
 
     if html_to is not None:

@@ -5,15 +5,13 @@ The page has no scripts and fetches nothing. No text of a note is in it: note id
 
 from __future__ import annotations
 
-import base64
-import io
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from codesuggest.errors import PrerequisiteError
+from codesuggest.html_page import html_page, html_table, need_matplotlib, number_class, svg_image
 from codesuggest.learn.evaluate import FIGURES, KS, Comparison, CostlyError, Evaluation, Figure, Group, as_json
 from codesuggest.learn.guarantee import Guarantee
 from codesuggest.learn.resampling import Interval
@@ -22,7 +20,7 @@ from codesuggest.records import Span
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["PlainTable", "Report", "need_matplotlib", "plain_tables", "report_html"]
+__all__ = ["PlainTable", "Report", "plain_tables", "report_html"]
 
 _BLUE, _ORANGE, _GREY = "#0072b2", "#d55e00", "#8a8f98"
 _HEADLINES = (
@@ -282,52 +280,6 @@ def _group_table(title: str, groups: Sequence[Group]) -> PlainTable:
 # plots
 
 
-def need_matplotlib() -> None:
-    """Raise when matplotlib is not installed.
-
-    Raises
-    ------
-    PrerequisiteError
-        CS520, with the command that installs it.
-    """
-    try:
-        import matplotlib.figure  # noqa: F401 - only whether it is there
-    except ImportError as error:
-        raise PrerequisiteError(
-            "CS520",
-            "The HTML report draws its plots with matplotlib, which is not installed. Expected the extra 'plots'. Run: "
-            'pip install "codesuggest[plots]" (or pip install matplotlib). The table and the JSON need no plots.',
-        ) from error
-
-
-def _image(draw: Any, alt: str, *, width: float = 5.2, height: float = 3.9) -> str:  # noqa: ANN401 - a function of Axes
-    """Return an ``img`` with the plot as SVG inside; the same plot gives the same bytes."""
-    import matplotlib as mpl
-    from matplotlib.figure import Figure as Canvas
-
-    style: Any = {
-        "svg.hashsalt": "codesuggest",
-        "svg.fonttype": "path",
-        "font.family": "DejaVu Sans",
-        "font.size": 9,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.grid": True,
-        "axes.axisbelow": True,
-        "grid.color": "#e6e8eb",
-        "axes.edgecolor": "#8a8f98",
-        "legend.framealpha": 0.85,
-        "legend.edgecolor": "none",
-    }
-    with mpl.rc_context(style):
-        figure = Canvas(figsize=(width, height), layout="constrained")
-        draw(figure.subplots())
-        stream = io.BytesIO()
-        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
-    data = base64.b64encode(stream.getvalue()).decode("ascii")
-    return f'<img src="data:image/svg+xml;base64,{data}" alt="{escape(alt)}">'
-
-
 def _models(report: Report) -> list[tuple[Evaluation, str]]:
     return [(report.evaluation, _BLUE), *([(report.against, _ORANGE)] if report.against else [])]
 
@@ -439,30 +391,6 @@ def _draw_chapters(report: Report, axes: Axes) -> None:
 # ---------------------------------------------------------------------------------------------------------------------
 # page
 
-_STYLE = """
-:root{color-scheme:light}
-body{font:15px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;color:#1c2127;background:#fff;
- margin:0 auto;max-width:1080px;padding:24px 28px 60px}
-h1{font-size:25px;margin:0 0 4px}h2{font-size:18px;margin:38px 0 6px;padding-bottom:4px;border-bottom:1px solid #d8dce1}
-p{margin:6px 0 12px;max-width:76ch}.dim{color:#5c646f}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(112px,1fr));gap:9px;margin:18px 0}
-.tile{border:1px solid #d8dce1;border-radius:8px;padding:9px 9px}.tile b{display:block;font-size:22px;line-height:1.25}
-.tile span{font-size:12px;color:#5c646f;display:block;white-space:nowrap}
-table{border-collapse:collapse;margin:8px 0 14px;font-size:13.5px;width:100%}
-caption{text-align:left;font-weight:600;padding:4px 0}
-th,td{padding:4px 9px;text-align:left;border-bottom:1px solid #eceef1;vertical-align:top}
-th{font-weight:600;color:#414954;border-bottom:1px solid #c3c8cf}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-tr.f td{background:#f4f6f8;font-weight:600}td.c{white-space:nowrap;font-weight:600}
-.plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(430px,1fr));gap:16px}img{max-width:100%;height:auto}
-.two{display:grid;grid-template-columns:repeat(auto-fit,minmax(430px,1fr));gap:0 32px}
-.box{border-left:4px solid #0072b2;background:#f2f7fb;padding:8px 14px;margin:10px 0}
-.warn{border-left-color:#d55e00;background:#fdf4ee}
-dl{margin:6px 0}dt{font-weight:600;margin-top:8px}dd{margin:0 0 0 18px;max-width:80ch}
-.better{color:#00683c}.worse{color:#a33a00}
-@media(max-width:560px){.plots,.two{grid-template-columns:1fr}table{display:block;overflow-x:auto}}
-@media print{body{max-width:none;padding:0}h2{break-after:avoid}tr,img{break-inside:avoid}}
-"""
 _DEFINITIONS = (
     ("Codes put forward", "Codes whose probability reaches the threshold. Precision, recall and F1 are of these. A coded code counts as given, "
      "whether billable or not and whether or not it could be suggested. A note that could not be read counts: its codes are missed."),
@@ -522,31 +450,7 @@ def report_html(report: Report) -> str:
         f'<p class="dim">Intervals of {e.level:.0%}, {e.n_draws:,} draws, seed {e.seed}. codesuggest {escape(e.versions.get("codesuggest", ""))}, '
         f"model {escape(e.versions.get('model', 'not stated'))}. This page holds no text of the notes.</p>",
     ]
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">"
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Evaluation: {escape(title)}</title><style>{_STYLE}</style></head>\n<body>\n"
-        + "\n".join(b for b in body if b)
-        + "\n</body></html>\n"
-    )
-
-
-def _html_table(head: Sequence[str], rows: Iterable[Sequence[str]], *, n_left: int = 1, caption: str = "") -> str:
-    """Return a table; the cells are escaped here, the first `n_left` columns are words, the rest numbers."""
-    parts = ["<table>"]
-    if caption:
-        parts.append(f"<caption>{escape(caption)}</caption>")
-    if any(head):
-        cells = "".join(f'<th scope="col"{_number(i, n_left)}>{escape(h)}</th>' for i, h in enumerate(head))
-        parts.append(f"<thead><tr>{cells}</tr></thead>")
-    for row in rows:
-        parts.append("<tr>" + "".join(f"<td{_number(i, n_left)}>{escape(c)}</td>" for i, c in enumerate(row)) + "</tr>")
-    return "".join([*parts, "</table>"])
-
-
-def _number(i: int, n_left: int) -> str:
-    return ' class="n"' if i >= n_left else ""
+    return html_page(f"Evaluation: {title}", body)
 
 
 def _tiles(report: Report) -> str:
@@ -567,7 +471,7 @@ def _figures_html(report: Report) -> str:
     head = ["", e.name, f"{e.level:.0%} interval", *([against.name, "Difference", "Interval", "p"] if against else [])]
     parts = [
         "<table><thead><tr>",
-        *(f'<th scope="col"{_number(i, 1)}>{escape(h)}</th>' for i, h in enumerate(head)),
+        *(f'<th scope="col"{number_class(i, 1)}>{escape(h)}</th>' for i, h in enumerate(head)),
         "</tr></thead>",
     ]
     for family, figures in families():
@@ -607,7 +511,7 @@ def _experts_html(e: Evaluation) -> str:
     if e.experts is None:
         return ""
     rows = [(label, share_text(v.value), interval_text(v)) for label, v in expert_rows(e)]
-    return f"<h2>Against two experts</h2><p>{e.experts.n_notes:,} notes that both coded.</p>" + _html_table(
+    return f"<h2>Against two experts</h2><p>{e.experts.n_notes:,} notes that both coded.</p>" + html_table(
         ("", "", "Interval"), rows
     )
 
@@ -617,18 +521,18 @@ def _plots_html(report: Report) -> str:
     plots = []
     if e.n_listed:
         plots += [
-            _image(
+            svg_image(
                 lambda a: _draw_reliability(report, a),
                 f"Reliability curve; expected calibration error {share_text(e['ece_mass'])}",
             ),
-            _image(lambda a: _draw_curve(report, a), "Precision against coverage; the dot is the model's own threshold"),
+            svg_image(lambda a: _draw_curve(report, a), "Precision against coverage; the dot is the model's own threshold"),
         ]
-        plots.append(_image(lambda a: _draw_thresholds(report, a), "Precision, coverage and F1 at each threshold"))
-    plots.append(_image(lambda a: _draw_ranks(report, a), "Precision and recall among the first k suggestions"))
+        plots.append(svg_image(lambda a: _draw_thresholds(report, a), "Precision, coverage and F1 at each threshold"))
+    plots.append(svg_image(lambda a: _draw_ranks(report, a), "Precision and recall among the first k suggestions"))
     page = f'<div class="plots">{"".join(plots)}</div>'
     if e.by_chapter:
         height = 1.1 + 0.3 * len(e.by_chapter) * (1.5 if report.against else 1)
-        page += _image(lambda a: _draw_chapters(report, a), "F1 by chapter, with intervals", width=10, height=height)
+        page += svg_image(lambda a: _draw_chapters(report, a), "F1 by chapter, with intervals", width=10, height=height)
     return page
 
 
@@ -639,7 +543,7 @@ def _guarantee_html(report: Report) -> str:
             f"From a threshold of {g.threshold:.3f} on, at least {g.target_precision:.0%} of the codes put forward on unseen notes of this kind are "
             f"right, with confidence {g.confidence:.0%}. That covers {g.share_of_final:.1%} of the coded codes."
         )
-        return f'<h2>Precision asked for</h2><div class="box">{escape(says)}</div>' + _html_table(("", ""), guarantee_rows(g))
+        return f'<h2>Precision asked for</h2><div class="box">{escape(says)}</div>' + html_table(("", ""), guarantee_rows(g))
     if report.no_guarantee:
         return f'<h2>Precision asked for</h2><div class="box warn">{escape(report.no_guarantee)}</div>'
     return ""
@@ -656,15 +560,15 @@ def _groups_html(title: str, groups: Sequence[Group], *, short: bool = False) ->
         )
         rows.append([plain_text(g.name), *counts, *shares])
     head = [title, "Notes", "Right", "False", "Missed", *(["F1"] if short else ["Precision", "Recall", "F1", "Interval"])]
-    return f"<div>{_html_table(head, rows)}</div>"
+    return f"<div>{html_table(head, rows)}</div>"
 
 
 def _two_tables(e: Evaluation) -> str:
-    missed = _html_table(("Where missed codes were lost", "Codes"), [(label, f"{n:,}") for label, n in miss_rows(e)])
+    missed = html_table(("Where missed codes were lost", "Codes"), [(label, f"{n:,}") for label, n in miss_rows(e)])
     if e.faithfulness is None:
         return missed
     f = e.faithfulness
-    faithful = _html_table((f"Faithfulness, {f.n_codes:,} codes of {f.n_notes:,} notes", ""), faithfulness_rows(e))
+    faithful = html_table((f"Faithfulness, {f.n_codes:,} codes of {f.n_notes:,} notes", ""), faithfulness_rows(e))
     return f'<div class="two"><div>{faithful}</div><div>{missed}</div></div>'
 
 
@@ -677,7 +581,7 @@ def _errors_html(e: Evaluation) -> str:
         "one.</p><table><thead><tr>",
     ]
     for i, h in enumerate(("Note", "Code", "", "Section", "Characters", "In its place", "Prob.", "Bits")):
-        parts.append(f'<th scope="col"{_number(i, 6)}>{h}</th>')
+        parts.append(f'<th scope="col"{number_class(i, 6)}>{h}</th>')
     parts.append("</tr></thead>")
     for x in e.errors:
         probability = "not listed" if x.probability is None else share_text(x.probability)
@@ -691,7 +595,7 @@ def _codes_html(e: Evaluation) -> str:
     if not e.by_code:
         return ""
     rows = [(c.code, c.title, str(c.n_right), str(c.n_false), str(c.n_missed)) for c in e.by_code[:25]]
-    return "<h2>Codes that go wrong most often</h2>" + _html_table(("Code", "Title", "Right", "False", "Missed"), rows, n_left=2)
+    return "<h2>Codes that go wrong most often</h2>" + html_table(("Code", "Title", "Right", "False", "Missed"), rows, n_left=2)
 
 
 def _failures_html(e: Evaluation) -> str:

@@ -280,10 +280,10 @@ def test_other_notes_or_other_final_codes_are_not_compared(evaluation):
 
 
 def test_the_chapter_of_every_category_is_that_of_the_release(suggester):
-    from codesuggest.learn.evaluate import _chapter_namer
+    from codesuggest.learn.evaluate import chapter_namer
 
     release = suggester.model.release
-    namer = _chapter_namer(release)
+    namer = chapter_namer(release)
     for chapter in release.chapters:
         assert namer(chapter.first) == namer(chapter.last) == f"{chapter.number}. {chapter.title}"
     for i in range(0, len(release), 97):
