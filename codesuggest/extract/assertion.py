@@ -22,12 +22,13 @@ import numpy as np
 from codesuggest.errors import PrerequisiteError
 from codesuggest.extract.sentences import Layout
 from codesuggest.extract.tokens import Tokens, tokenize
+from codesuggest.extract.words import CLOSES, CUE
 
 __all__ = ["Cue", "CueTable", "Scope", "find_scopes"]
 
 _LONGEST_SCOPE = 80  # words a cue reaches at most, however long the sentence
 REACH = _LONGEST_SCOPE + 12  # the same, and the words of the cue itself
-_CLOSERS = frozenset("();,")
+CLOSERS = frozenset("();,")
 # "migraine without aura, hypertension": these deny what follows up to the comma, unless a list goes on with "or"
 _SHORT_REACH = frozenset({"without", "w", "not", "free", "lacking"})
 # "CAD s/p stent, diabetes": these speak of what follows up to the comma, list or no list
@@ -132,11 +133,11 @@ def find_scopes(tokens: Tokens, lowers: Sequence[str], layout: Layout, table: Cu
     heading = layout.heading.tolist()
     found: list[tuple[int, int, Cue]] = []  # start, end, cue; several cues may share a place
     busy = 0
-    for i, cues in enumerate(map(by_first.get, lowers)):
-        if cues is None or heading[i] == 2:
+    for i in tokens.places(CUE, by_first):
+        if heading[i] == 2:
             continue
         best = 0
-        for cue in cues:
+        for cue in by_first[lowers[i]]:
             length = len(cue.words)
             if length < best:
                 break
@@ -150,7 +151,7 @@ def find_scopes(tokens: Tokens, lowers: Sequence[str], layout: Layout, table: Cu
                 if i + length > busy:  # a cue inside a longer one ("ruled out" in "not ruled out") says nothing
                     found.append((i, i + length, cue))
         busy = max(busy, i + best)
-    closers = [j for j, w in enumerate(tokens.words) if w in _CLOSERS]
+    closers = tokens.places(CLOSES, CLOSERS)
     scopes: list[Scope] = []
     edges = layout.sentence.searchsorted(np.arange(sentence[-1] + 2) if n else np.zeros(1, np.int32)).tolist()
     n_found = len(found)

@@ -15,6 +15,7 @@ from importlib import resources
 from codesuggest.extract.measures import Measure
 from codesuggest.extract.sentences import Layout
 from codesuggest.extract.tokens import Tokens
+from codesuggest.extract.words import MEDICINE
 
 __all__ = ["find_drug_effects"]
 
@@ -42,11 +43,11 @@ _WINDOW = 9
 
 
 @lru_cache(maxsize=1)
-def _drugs() -> dict[str, str]:
-    """Read the table: drug to the place of its codes."""
+def medicines() -> dict[str, str]:
+    """Read the table: drug to the place of its codes; any other word for a medicine to an empty text."""
     text = resources.files("codesuggest.extract.patterns").joinpath("drug_effects.tsv").read_text(encoding="utf-8")
     rows = [line.split("\t") for line in text.splitlines() if line and not line.startswith(("#", "prefix\t"))]
-    return {name: prefix for prefix, names in rows for name in names.split()}
+    return {**dict.fromkeys(_ANY_MEDICINE, ""), **{name: prefix for prefix, names in rows for name in names.split()}}
 
 
 def find_drug_effects(tokens: Tokens, lowers: Sequence[str], layout: Layout, section_names: Sequence[str]) -> Iterator[Measure]:
@@ -69,15 +70,14 @@ def find_drug_effects(tokens: Tokens, lowers: Sequence[str], layout: Layout, sec
     ----------
     Official Guidelines I.C.19.e.5 (a) adverse effect, (c) underdosing.
     """
-    drugs = _drugs()
+    drugs = medicines()
     sentence = layout.sentence
     n = len(lowers)
     said: set[int] = set()
-    for i, low in enumerate(lowers):
-        prefix = drugs.get(low)
+    for i in tokens.places(MEDICINE, drugs):
+        low = lowers[i]
+        prefix = drugs[low]
         medicine = low in _ANY_MEDICINE
-        if prefix is None and not medicine:
-            continue
         if section_names[int(layout.section[i])] in _NOT_PATIENT:
             continue
         a = i
@@ -86,7 +86,7 @@ def find_drug_effects(tokens: Tokens, lowers: Sequence[str], layout: Layout, sec
         b = i + 1
         while b < n and sentence[b] == sentence[i] and b - i < 60:
             b += 1
-        if prefix is not None:
+        if prefix:
             after = lowers[i + 1 : min(b, i + 4)]
             end = 0
             if after[:1] and after[0] in _AFTER:
@@ -110,7 +110,7 @@ def find_drug_effects(tokens: Tokens, lowers: Sequence[str], layout: Layout, sec
         first, last = a + words_before, a + words_before + words_in
         if not (first - 6 <= i <= last + _WINDOW):
             continue
-        if prefix is not None:
+        if prefix:
             yield _measure(tokens, min(i, first), max(i, last), f"{prefix}6", "underdosing")
         if a not in said:
             said.add(a)
@@ -119,7 +119,7 @@ def find_drug_effects(tokens: Tokens, lowers: Sequence[str], layout: Layout, sec
             elif _FORGOT.search(joined):
                 code = "Z91.138"
             else:
-                code = "Z91.128" if prefix is not None else "Z91.148"
+                code = "Z91.128" if prefix else "Z91.148"
             yield _measure(tokens, first, last, code, "underdosing")
 
 

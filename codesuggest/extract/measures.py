@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from codesuggest.extract.words import MEASURED, OBSTETRIC
+
 __all__ = ["Measure", "find_measures"]
 
 _BMI = re.compile(
@@ -29,6 +31,16 @@ _WEEKS_DAYS = re.compile(r"\b(\d{2})\s*(?:w|wks?|weeks?)\s*(?:and\s*|,\s*|\+\s*)
 _NIHSS = re.compile(
     r"\bNIHSS(?:\s+(?:score|total))?(?:\s+(?:of|is|was|on arrival|on admission|initially))*\s*[:=]?\s*(\d{1,2})\b", re.IGNORECASE
 )
+
+
+# Words without which none of these is found, in lower case.
+_TELLING = re.compile(rf"(bmi|^body$|nihss)|{_OBSTETRIC.pattern.replace('E?GA', 'e?ga').replace('IUP', 'iup').lower()}|^g\d")
+
+
+def flags_of(low: str) -> int:
+    """Return what a word in lower case says of the measures a note may hold."""
+    m = _TELLING.search(low)
+    return 0 if m is None else MEASURED if m.group(1) else OBSTETRIC
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +94,7 @@ def bmi_code(value: float) -> str:
     return "Z68.45"
 
 
-def find_measures(text: str, age_years: float | None) -> Iterator[Measure]:
+def find_measures(text: str, age_years: float | None, flags: int = MEASURED | OBSTETRIC) -> Iterator[Measure]:
     """Find the measures of a note.
 
     Parameters
@@ -90,19 +102,21 @@ def find_measures(text: str, age_years: float | None) -> Iterator[Measure]:
     text : str
     age_years : float or None
         Body mass index codes by value are for adults of 20 years and more.
+    flags : int
+        Those of all words together (:func:`flags_of`); what no word speaks of is not looked for.
 
     Examples
     --------
     >>> [(m.code, m.term) for m in find_measures("BMI 33.5. G2P1 at 39w2d. NIHSS 15", 30)]
     [('Z68.33', 'body mass index'), ('Z3A.39', 'weeks of gestation'), ('R29.715', 'NIHSS score')]
     """
-    if age_years is None or age_years >= 20:
+    if flags & MEASURED and (age_years is None or age_years >= 20):
         for m in _BMI.finditer(text):
             value = float(m.group(1))
             if 10 <= value <= 99:
                 yield Measure(m.start(), m.end(), bmi_code(value), "status", "body mass index")
     taken: list[tuple[int, int]] = []
-    is_obstetric = _OBSTETRIC.search(text) is not None
+    is_obstetric = flags & OBSTETRIC and _OBSTETRIC.search(text) is not None
     for m in _WEEKS.finditer(text) if is_obstetric else ():
         weeks = int(next(g for g in m.groups() if g))
         if 8 <= weeks <= 42:
@@ -118,7 +132,7 @@ def find_measures(text: str, age_years: float | None) -> Iterator[Measure]:
             continue
         if 8 <= int(m.group(1)) <= 42:
             yield Measure(m.start(), m.end(), f"Z3A.{m.group(1)}", "status", "weeks of gestation")
-    for m in _NIHSS.finditer(text):
+    for m in _NIHSS.finditer(text) if flags & MEASURED else ():
         score = int(m.group(1))
         if score <= 42:
             yield Measure(m.start(), m.end(), f"R29.7{score:02d}", "status", "NIHSS score")

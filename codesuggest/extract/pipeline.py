@@ -20,16 +20,28 @@ from typing import TYPE_CHECKING
 
 from codesuggest.codes import Release
 from codesuggest.errors import PrerequisiteError
-from codesuggest.extract.assertion import CueTable, find_scopes
+from codesuggest.extract.assertion import CLOSERS, CueTable, find_scopes
 from codesuggest.extract.convert import Extraction, to_extraction
-from codesuggest.extract.drug_effects import find_drug_effects
+from codesuggest.extract.drug_effects import find_drug_effects, medicines
 from codesuggest.extract.lexicon import Lexicon
-from codesuggest.extract.measures import find_measures
+from codesuggest.extract.measures import find_measures, flags_of
 from codesuggest.extract.patient import infer_age_years, infer_sex
 from codesuggest.extract.sections import RawSection, find_sections
-from codesuggest.extract.sentences import Layout, segment
+from codesuggest.extract.sentences import MARKS, Layout, segment
 from codesuggest.extract.terms import Match, NoteFacts, TermMatcher, WordNumbers, is_shouting
-from codesuggest.extract.tokens import Tokens, tokenize, tokens_of
+from codesuggest.extract.tokens import Tokens, tokens_of
+from codesuggest.extract.words import (
+    ALIAS,
+    ASKED,
+    CLOSES,
+    CUE,
+    ENDS,
+    LETTER_A,
+    MEDICINE,
+    REPAIRED,
+    SHORT_NUMBER,
+    WordTable,
+)
 from codesuggest.records import Note
 
 if TYPE_CHECKING:
@@ -55,6 +67,31 @@ class Extractor:
         self.release = release
         self.matcher = TermMatcher(lexicon, range(release.index("B95"), release.subtree_range(release.index("B97"))[1]))
         self.cues = cues or CueTable.default()
+        self.words = WordTable(self._describe)
+        self._flags: dict[str, int] = {}
+        for flag, words in (
+            (ENDS, MARKS),
+            (CLOSES, CLOSERS),
+            (CUE, self.cues.by_first),
+            (ALIAS, lexicon.aliases),
+            (MEDICINE, medicines()),
+        ):
+            for word in words:
+                self._flags[word] = self._flags.get(word, 0) | flag
+
+    def _describe(self, word: str, low: str) -> tuple[int, int]:
+        """Return the number of a word in the lexicon, and the flags of the steps it concerns."""
+        number, is_repaired = self.matcher.number_of(low)
+        flags = self._flags.get(low, 0) | flags_of(low)
+        if is_repaired:
+            flags |= REPAIRED
+        if self.matcher.beginnings(low):
+            flags |= ASKED
+        if len(word) <= 2 and word.isdigit():
+            flags |= SHORT_NUMBER
+        if word == "A":
+            flags |= LETTER_A
+        return number, flags
 
     def extract(self, note: Note) -> Extraction:
         """Read one note: sections, sentences, terms, assertion.
@@ -67,7 +104,7 @@ class Extractor:
         -------
         Extraction
         """
-        tokens = tokenize(note.text)
+        tokens = self.words.read(note.text)
         sections = find_sections(note.text)
         layout = segment(tokens, sections)
         age = note.age_years
@@ -79,7 +116,7 @@ class Extractor:
         matches = self.matcher.match(tokens, numbers, layout, sections, facts)
         scopes = find_scopes(tokens, numbers.lowers, layout, self.cues)
         year = note.date_of_service.year if note.date_of_service else None
-        measures = list(find_measures(note.text, note.age_years))
+        measures = list(find_measures(note.text, note.age_years, tokens.all_flags()))
         measures.extend(find_drug_effects(tokens, numbers.lowers, layout, [s.name for s in sections]))
         return to_extraction(tokens, numbers, layout, sections, matches, scopes, self.matcher, self.release, measures, year)
 
@@ -164,6 +201,7 @@ def make_terms(nlp: Language, name: str, model: str | None = None) -> Callable[[
     def component(doc: Doc) -> Doc:
         state = _state(doc, "layout", "codesuggest_sentences")
         assert state.layout is not None  # noqa: S101 - narrows the type for the checker
+        state.tokens = extractor.words.describe(state.tokens)
         text = state.tokens.text
         facts = NoteFacts(infer_sex(text), infer_age_years(text), is_shouting=is_shouting(text))
         matcher = extractor.matcher

@@ -8,7 +8,7 @@ only wrapped. A problem block is what the physician writes under one problem of 
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 from codesuggest.extract.patterns.headings import PROBLEM_SECTIONS
 from codesuggest.extract.sections import RawSection, is_subheading
 from codesuggest.extract.tokens import Tokens
+from codesuggest.extract.words import ENDS
 
 __all__ = ["Layout", "segment"]
 
 _NO_STOP = frozenset(
     "dr mr mrs ms st vs approx pt pts fig dept inc e.g i.e eg ie etc hx dx rx tx b.i.d t.i.d q.i.d p.o al jr sr ext temp resp vol wt ht".split()
 )
-_MARKS = frozenset(".?!;:")
+MARKS = frozenset(".?!;:")
 # A line that ends in one of these goes on in the next.
 _GOES_ON = frozenset({"and", "or", "with", "of", "the", "for", "to", "no"})
 _BULLET = re.compile(r"[^\S\n]*(?:([#*•·>\-–—]+)|(\(?(?:\d{1,2}|[a-zA-Z]|[ivxIVX]{1,4})[.)])(?=[^\S\n]))[^\S\n]*")
@@ -148,7 +149,7 @@ def segment(tokens: Tokens, sections: list[RawSection]) -> Layout:
     block = np.zeros(n, np.int32)
     heading = np.zeros(n, np.uint8)
     section_starts = [s.start for s in sections]
-    section = (np.searchsorted(np.asarray(section_starts), np.asarray(starts, np.int64), side="right") - 1).astype(np.int32)
+    section = (np.searchsorted(np.asarray(section_starts), tokens.starts_array, side="right") - 1).astype(np.int32)
     if n == 0:
         return Layout(sentence, clause, block, section, heading)
 
@@ -160,30 +161,30 @@ def segment(tokens: Tokens, sections: list[RawSection]) -> Layout:
     # the tokens at which something may begin: after a mark, after a line end, at a heading, at the name of a problem
     head_tokens = {bisect_left(starts, h[0]) for h in heads}
     cut_tokens = {bisect_left(starts, offset) for s in sections for offset in (s.start, s.body)}
-    line_ends = np.array([m.start() for m in re.finditer(r"\n", text)], np.int64)
-    starts_array, ends_array = np.asarray(starts, np.int64), np.asarray(ends, np.int64)
-    n_line_ends = np.zeros(n, np.int64)
-    if len(line_ends):
-        n_line_ends[1:] = np.searchsorted(line_ends, starts_array[1:]) - np.searchsorted(line_ends, ends_array[:-1])
-    line_starts = [0, *(line_ends + 1).tolist()]
-    longest = max((b - a for a, b in zip(line_starts, [*line_starts[1:], len(text)], strict=True)), default=0)
+    line_ends = tokens.line_ends.copy()
+    line_ends[0] = 0
+    at_line_ends = np.flatnonzero(line_ends)
+    n_line_ends = dict(zip(at_line_ends.tolist(), line_ends[at_line_ends].tolist(), strict=True))
+    lines = text.split("\n")
+    longest = max(len(lines[-1]), max(map(len, lines[:-1]), default=-1) + 1)
     wrapped = longest <= 140
-    events = {i + 1 for i, w in enumerate(words) if w in _MARKS}
-    events.update(np.flatnonzero(n_line_ends).tolist(), head_tokens, cut_tokens)
+    events = {i + 1 for i in tokens.places(ENDS, MARKS)}
+    events.update(n_line_ends, head_tokens, cut_tokens)
 
     body_by_section = [s.body for s in sections]
+    section_of = section.tolist()
     for i in sorted(events):
         if not 0 < i < n:
             continue
         start = starts[i]
         word = words[i]
         before = words[i - 1]
-        is_problem = problem[section[i]]
+        is_problem = problem[section_of[i]]
         new_sentence = new_clause = new_block = False
-        if n_line_ends[i]:
+        if i in n_line_ends:
             previous_end = ends[i - 1]
             blank = n_line_ends[i] > 1
-            length = previous_end - line_starts[bisect_right(line_starts, previous_end) - 1]
+            length = previous_end - text.rfind("\n", 0, previous_end) - 1
             begins_item = word in "-•*#·>–—" or (
                 i + 1 < n and (word.isdigit() or len(word) == 1) and words[i + 1] in ".)" and ends[i] == starts[i + 1]
             )
@@ -204,10 +205,13 @@ def segment(tokens: Tokens, sections: list[RawSection]) -> Layout:
             new_sentence = new_block = True
         elif is_problem and new_block:
             # Inside a plan only a new problem opens a block, or a blank line where problems are not named.
-            new_block = not any_head_between(heads, body_by_section[section[i]], start)
-        sentence[i] = new_sentence
-        clause[i] = new_sentence or new_clause
-        block[i] = new_block
+            new_block = not any_head_between(heads, body_by_section[section_of[i]], start)
+        if new_sentence:
+            sentence[i] = clause[i] = 1
+        elif new_clause:
+            clause[i] = 1
+        if new_block:
+            block[i] = 1
     np.cumsum(sentence, out=sentence)
     np.cumsum(clause, out=clause)
     np.cumsum(block, out=block)

@@ -15,10 +15,12 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from codesuggest.errors import PrerequisiteError
 from codesuggest.extract.lexicon import ENGLISH_LOOKALIKES, FREE_WORDS, KINDS, Alias, Lexicon, bloom_slot
 from codesuggest.extract.sections import RawSection
 from codesuggest.extract.sentences import Layout
 from codesuggest.extract.tokens import Tokens, normal_form
+from codesuggest.extract.words import ALIAS, LETTER_A, REPAIRED, SHORT_NUMBER
 
 __all__ = ["Match", "NoteFacts", "TermMatcher", "WordNumbers", "is_shouting"]
 
@@ -52,7 +54,7 @@ _LETTERED = frozenset(
 )
 _DENIALS = frozenset({"neg", "negative", "no", "denies", "denied", "without", "w/o", "absent"})
 _BREAKERS = frozenset("and or with without who patient that which but for is was".split())
-_CACHE_LIMIT = 50_000
+_CONCERNED = SHORT_NUMBER | LETTER_A | ALIAS | REPAIRED
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,6 @@ class _Scene:
     def __init__(
         self,
         tokens: Tokens,
-        lowers: list[str],
         layout: Layout,
         sections: Sequence[RawSection],
         facts: NoteFacts,
@@ -120,7 +121,7 @@ class _Scene:
     ) -> None:
         self._beginnings = beginnings
         self.tokens = tokens
-        self.lowers = lowers
+        self.lowers = tokens.lowers
         self.layout = layout
         self.sections = sections
         self.facts = facts
@@ -168,21 +169,22 @@ class TermMatcher:
     def __init__(self, lexicon: Lexicon, organisms: range = range(0)) -> None:
         self.lexicon = lexicon
         self.organisms = organisms
-        self._ids: dict[str, int] = {w: -2 for w in FREE_WORDS}
-        self._repaired_words: set[str] = set()
         conditions = [c for _, c in lexicon.contexts.values()]
         conditions.extend(dict(a.conditions) for group in lexicon.aliases.values() for a in group)
         self._sides = {lexicon.word_id.get(w, -1) for w in ("left", "right", "bilateral")}
         self._asked = frozenset(v for c in conditions for name in ("near", "not") for v in c.get(name, ()) if " " not in v)
         self._lengths = sorted({len(v) for v in self._asked})
-        self._beginnings = lru_cache(maxsize=8192)(self._find_beginnings)
-        self._long_words: frozenset[str] = frozenset()
+        self._asked_starts = frozenset(v[:4] for v in self._asked)
+        self.beginnings = lru_cache(maxsize=8192)(self._find_beginnings)
+        self._long_words: dict[str, list[str]] = {}
 
     def _core(self, expansion: tuple[int, ...]) -> set[int]:
         return {w for w in expansion if w not in self._sides}
 
     def _find_beginnings(self, word: str) -> frozenset[str]:
         """Return the values of conditions that a word begins with."""
+        if word[:4] not in self._asked_starts and word not in self._asked:
+            return frozenset()
         n = len(word)
         # a value of three letters or fewer asks for the whole word
         return frozenset(word[:k] for k in self._lengths if (k == n or 3 < k < n) and word[:k] in self._asked)
@@ -191,74 +193,64 @@ class TermMatcher:
 
     def numbers(self, tokens: Tokens, layout: Layout, sections: Sequence[RawSection], facts: NoteFacts) -> WordNumbers:
         """Give the words of a note their numbers and settle its abbreviations by their context."""
-        lowers = [w.lower() for w in tokens.words]
-        cache = self._ids
-        ids: list[int] = []
-        append = ids.append
-        for low in lowers:
-            number = cache.get(low)
-            if number is None:
-                number = self._number(low)
-                if len(cache) < _CACHE_LIMIT and (number != -1 or low.isalpha()):
-                    cache[low] = number
-            append(number)
-        for i in _list_numbers(tokens):
-            ids[i] = -1
-        letter = self.lexicon.word_id.get("a", -1)
-        for i, word in enumerate(tokens.words):
-            if word == "A" and i and lowers[i - 1] in _LETTERED:
-                ids[i] = letter  # "influenza A", "hepatitis A"
+        lowers, flags, known = tokens.lowers, tokens.flags, tokens.numbers
+        if flags is None or known is None:
+            raise PrerequisiteError(
+                "CS203",
+                f"The {len(tokens)} words have no numbers. Expected tokens that a WordTable has read. Call its describe() first.",
+            )
+        ids = known.copy()
+        concerned = np.flatnonzero(flags & _CONCERNED)
         aliases: dict[int, tuple[int, ...]] = {}
-        table = self.lexicon.aliases
-        scene = _Scene(tokens, lowers, layout, sections, facts, self._beginnings)
-        for i, low in enumerate(lowers):
-            meanings = table.get(low)
-            if meanings is not None:
-                chosen = self._choose(meanings, i, scene)
-                if chosen is not None:
-                    aliases[i] = chosen.expansion
-        repaired = (
-            frozenset(i for i, low in enumerate(lowers) if low in self._repaired_words) if self._repaired_words else frozenset()
-        )
-        return WordNumbers(lowers, np.array(ids, np.int32), aliases, repaired)
+        repaired: list[int] = []
+        if len(concerned):
+            letter = self.lexicon.word_id.get("a", -1)
+            table = self.lexicon.aliases
+            scene = _Scene(tokens, layout, sections, facts, self.beginnings)
+            for i, flag in zip(concerned.tolist(), flags[concerned].tolist(), strict=True):
+                if flag & SHORT_NUMBER and _is_list_number(tokens, i):
+                    ids[i] = -1
+                if flag & LETTER_A and i and lowers[i - 1] in _LETTERED:
+                    ids[i] = letter  # "influenza A", "hepatitis A"
+                if flag & ALIAS:
+                    chosen = self._choose(table[lowers[i]], i, scene)
+                    if chosen is not None:
+                        aliases[i] = chosen.expansion
+                if flag & REPAIRED:
+                    repaired.append(i)
+        return WordNumbers(lowers, ids, aliases, frozenset(repaired))
 
-    def _number(self, low: str) -> int:
-        if not low[0].isalnum():
-            return -2
+    def number_of(self, low: str) -> tuple[int, bool]:
+        """Return the number of a word in lower case, -1 for an unknown and -2 for a small one; whether it was repaired."""
+        if low in FREE_WORDS or not low[0].isalnum():
+            return -2, False
         form = normal_form(low)
         number = self.lexicon.word_id.get(form)
         if number is not None:
-            return number
+            return number, False
         if 7 <= len(form) <= 24 and form.isalpha():
             repaired = self._repair(form)
             if repaired is not None:
-                if len(self._repaired_words) < _CACHE_LIMIT:
-                    self._repaired_words.add(low)
-                return repaired
-        return -1
+                return repaired, True
+        return -1, False
 
     def _repair(self, form: str) -> int | None:
         """Return the one lexicon word an unknown word is a slip of (one letter more, less, other, or two swapped)."""
         if not self._long_words:
-            self._long_words = frozenset(w for w in self.lexicon.words if len(w) >= 7 and w.isalpha())
+            for word in self.lexicon.words:
+                if len(word) >= 7 and word.isalpha():
+                    for key in _ends_of(word, len(word)):
+                        self._long_words.setdefault(key, []).append(word)
         hits: set[str] = set()
-        words = self._long_words
         n = len(form)
-        letters = "abcdefghijklmnopqrstuvwxyz"
-        for i in range(1, n):
-            head, tail = form[:i], form[i:]
-            if head + tail[1:] in words:
-                hits.add(head + tail[1:])
-            if len(tail) > 1 and head + tail[1] + tail[0] + tail[2:] in words:
-                hits.add(head + tail[1] + tail[0] + tail[2:])
+        # a slip in the second half of a word leaves the first half, and the other way round
+        for length in (n - 1, n):
+            for key in _ends_of(form, length):
+                hits.update(w for w in self._long_words.get(key, ()) if _is_slip(form, w))
         if not hits:
-            for i in range(1, n + 1):
-                head, tail = form[:i], form[i:]
-                for c in letters:
-                    if head + c + tail in words:
-                        hits.add(head + c + tail)
-                    if n >= 8 and tail and head + c + tail[1:] in words:
-                        hits.add(head + c + tail[1:])
+            for length in (n, n + 1) if n >= 8 else (n + 1,):
+                for key in _ends_of(form, length):
+                    hits.update(w for w in self._long_words.get(key, ()) if _is_gap(form, w))
         if len(hits) != 1:
             return None
         hit = hits.pop()
@@ -352,7 +344,7 @@ class TermMatcher:
         clause = layout.clause[stream_pos]
 
         raw: list[Match] = []
-        scene = _Scene(tokens, numbers.lowers, layout, sections, facts, self._beginnings)
+        scene = _Scene(tokens, layout, sections, facts, self.beginnings)
         contexts = lexicon.contexts
         single = lexicon.single
         expanded = {t for t, words in numbers.aliases.items() if len(words) > 1}
@@ -554,17 +546,42 @@ class TermMatcher:
         return kept
 
 
-def _list_numbers(tokens: Tokens) -> list[int]:
-    """Return the tokens that number the items of a list: "4. CKD stage 3" has no stage 4."""
-    words, starts, ends, text = tokens.words, tokens.starts, tokens.ends, tokens.text
-    found = []
-    for i in range(len(words) - 1):
-        word = words[i]
-        if len(word) > 2 or not word.isdigit() or words[i + 1] not in ").:" or starts[i + 1] != ends[i]:
-            continue
-        if words[i + 1] == ")" or i == 0 or words[i - 1] in ".;:)#" or "\n" in text[ends[i - 1] : starts[i]]:
-            found.append(i)
-    return found
+def _is_list_number(tokens: Tokens, i: int) -> bool:
+    """Whether a short number numbers an item of a list: "4. CKD stage 3" has no stage 4."""
+    words = tokens.words
+    if i + 1 == len(words) or words[i + 1] not in ").:" or tokens.starts[i + 1] != tokens.ends[i]:
+        return False
+    return words[i + 1] == ")" or i == 0 or words[i - 1] in ".;:)#" or bool(tokens.line_ends[i])
+
+
+def _ends_of(word: str, length: int) -> tuple[str, str]:
+    """Return the keys under which long words of a length are found: by their first half, by their first letter and last half."""
+    half = (length - 1) // 2
+    return f"{length}{word[:half]}", f"{length}{word[0]}-{word[-half:]}"
+
+
+def _common(a: str, b: str) -> int:
+    """Count the letters two words begin with in common."""
+    n = 0
+    for x, y in zip(a, b, strict=False):
+        if x != y:
+            break
+        n += 1
+    return n
+
+
+def _is_slip(form: str, word: str) -> bool:
+    """Whether a form is a word with one letter too many, or with two neighbours swapped; never in the first letter."""
+    k = _common(form, word)
+    if len(form) > len(word):
+        return form[k + 1 :] == word[k:]
+    return form[k + 1 : k + 2] == word[k : k + 1] and form[k : k + 1] == word[k + 1 : k + 2] and form[k + 2 :] == word[k + 2 :]
+
+
+def _is_gap(form: str, word: str) -> bool:
+    """Whether a form lacks one letter of a word, or has another in its place."""
+    k = _common(form, word)
+    return "a" <= word[k] <= "z" and word[k + 1 :] == form[k + (len(form) == len(word)) :]
 
 
 def normal_case(written: str) -> str:

@@ -9,8 +9,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Container
+from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from spacy.tokens import Doc
@@ -20,7 +25,8 @@ __all__ = ["ClinicalTokenizer", "Tokens", "normal_form", "tokenize"]
 
 _WORD = r"\d+(?:\.\d+)+|[^\W_]+(?:['’][^\W_]+)*"
 _TOKEN = re.compile(rf"({_WORD}|[^\s])( (?=\S))?|(\s+)")
-_PLAIN = re.compile(rf"{_WORD}|[^\s]")
+# The blanks before a word, and the word; a run of plain letters, the usual case, first.
+PIECE = re.compile(rf"\s*(?:[a-zA-Z]++(?!['’\w])|{_WORD}|\S)")
 
 _IRREGULAR = {
     "feet": "foot",
@@ -156,6 +162,7 @@ _SHORT_SINGULARS = frozenset(
     "rib hip leg toe eye ear arm lid cut tic fit jaw gum lip nit bug wart "
     "tag pad bed sac uti tia dvt uri svt pvc pac mva mvc sti std bcc scc lac pe fx mi".split()
 )
+_ISE = re.compile(r"(?:al|an|at|il|in|ot|ly|ys|or|ur|ect)is(?:e|ed|es|ing|ation|ations)$")
 _SES = re.compile(r"(?:o|y|ta|pha)ses$")
 
 
@@ -197,11 +204,8 @@ def normal_form(word: str) -> str:
         w = w.replace("ae", "e").replace("oe", "e")
         if "our" in w:
             w = re.sub(r"(?<=[mlv])our(?=s?$|less|ed|ing)", "or", w)
-        w = (
-            re.sub(r"is(?=(?:e|ed|es|ing|ation|ations)$)", "iz", w)
-            if re.search(r"(?:al|an|at|il|in|ot|ly|ys|or|ur|ect)is(?:e|ed|es|ing|ation|ations)$", w)
-            else w
-        )
+        if "is" in w and _ISE.search(w):
+            w = re.sub(r"is(?=(?:e|ed|es|ing|ation|ations)$)", "iz", w)
         w = w.replace("sulph", "sulf").replace("trophied", "trophy")
     if w.endswith("s") and not w.endswith(("ss", "us", "is", "ics")):
         if w.endswith("ies") and len(w) > 5:
@@ -230,15 +234,47 @@ class Tokens:
         As written.
     starts, ends : list of int, length n_tokens
         Half-open character offsets into `text`.
+    lowers : list of str, length n_tokens
+        The words in lower case.
+    numbers, flags : int32 array, length n_tokens, or None
+        What a :class:`~codesuggest.extract.words.WordTable` knows of the words; None without one.
+    starts_array : int64 array, length n_tokens
+        The same as `starts`.
+    line_ends : int32 array, length n_tokens
+        Number of line ends between the word before and the word.
     """
 
     text: str
     words: list[str]
     starts: list[int]
     ends: list[int]
+    lowers: list[str] = field(default_factory=list)
+    numbers: NDArray[np.int32] | None = None
+    flags: NDArray[np.int32] | None = None
+    starts_array: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    line_ends: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+
+    def __post_init__(self) -> None:
+        if len(self.lowers) != len(self.words):
+            self.lowers = [w.lower() for w in self.words]
+        if len(self.starts_array) != len(self.words):
+            self.starts_array = np.array(self.starts, np.int64)
+        if len(self.line_ends) != len(self.words):
+            gaps = zip([0, *self.ends], self.starts, strict=False)
+            self.line_ends = np.array([self.text.count("\n", a, b) for a, b in gaps], np.int32)
 
     def __len__(self) -> int:
         return len(self.words)
+
+    def all_flags(self) -> int:
+        """Return the flags of all words together; all flags when nothing is known of the words."""
+        return -1 if self.flags is None else int(np.bitwise_or.reduce(self.flags))
+
+    def places(self, flag: int, words: Container[str]) -> list[int]:
+        """Return the places of the words, in lower case, that a flag stands for."""
+        if self.flags is None:
+            return [i for i, low in enumerate(self.lowers) if low in words]
+        return np.flatnonzero(self.flags & flag).tolist()
 
 
 def tokenize(text: str) -> Tokens:
@@ -249,8 +285,9 @@ def tokenize(text: str) -> Tokens:
     >>> tokenize("HbA1c 7.2%, q.i.d.").words
     ['HbA1c', '7.2', '%', ',', 'q', '.', 'i', '.', 'd', '.']
     """
-    spans = [m.span() for m in _PLAIN.finditer(text)]
-    return Tokens(text, [text[a:b] for a, b in spans], [a for a, _ in spans], [b for _, b in spans])
+    ends = list(accumulate(map(len, pieces := PIECE.findall(text))))
+    words = [piece.lstrip() or piece for piece in pieces]
+    return Tokens(text, words, [b - len(w) for b, w in zip(ends, words, strict=True)], ends)
 
 
 def tokens_of(doc: Doc) -> tuple[Tokens, list[int]]:

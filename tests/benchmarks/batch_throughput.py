@@ -27,7 +27,6 @@ from codesuggest.learn.practice import read_practice_notes
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 SIZES = (500, 2_000, 6_000, 20_000, 50_000)
 STAGES = (
-    ("codesuggest.extract.pipeline", "tokenize"),
     ("codesuggest.extract.pipeline", "find_sections"),
     ("codesuggest.extract.pipeline", "segment"),
     ("codesuggest.extract.pipeline", "find_scopes"),
@@ -117,6 +116,7 @@ def by_stage(suggester: cs.Suggester) -> dict[str, float]:
     for module, name in STAGES:
         watch(importlib.import_module(module), name, name)
     matcher = type(suggester.extractor.matcher)
+    watch(type(suggester.extractor.words), "read", "words")
     watch(matcher, "numbers", "numbers")
     watch(matcher, "match", "match")
     watch(type(suggester.finder), "find", "candidates")
