@@ -17,8 +17,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 
-import numpy as np
-
 from codesuggest.errors import PrerequisiteError
 from codesuggest.extract.sentences import Layout
 from codesuggest.extract.tokens import Tokens, tokenize
@@ -153,7 +151,7 @@ def find_scopes(tokens: Tokens, lowers: Sequence[str], layout: Layout, table: Cu
         busy = max(busy, i + best)
     closers = tokens.places(CLOSES, CLOSERS)
     scopes: list[Scope] = []
-    edges = layout.sentence.searchsorted(np.arange(sentence[-1] + 2) if n else np.zeros(1, np.int32)).tolist()
+    edges = layout.edges("sentence")
     n_found = len(found)
     for k, (start, end, cue) in enumerate(found):
         if cue.assertion in ("pseudo", "terminator"):

@@ -498,28 +498,33 @@ class Lexicon:
 
     def __init__(self, folder: Path) -> None:
         def array(name: str) -> NDArray[Any]:
-            return np.load(folder / name, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+            # a plain view: the memory map's own class makes every look-up slow
+            return np.asarray(np.load(folder / name, mmap_mode="r", allow_pickle=False))
 
         self.words = (folder / "words.txt").read_text(encoding="utf-8").split("\n")
         self.word_id = {w: i for i, w in enumerate(self.words)}
         self.n_words = len(self.words)
         self._terms_file = folder / "terms.txt"
-        self.term_words = array("term_words.npy")
-        self.term_starts = array("term_starts.npy")
-        self.term_code = array("term_code.npy")
-        self.term_root = array("term_root.npy")
-        self.term_kind = array("term_kind.npy")
-        self.term_official = array("term_official.npy")
+        # memory views: a number out of one is a Python number, without the cost of numpy's
+        self.term_words = array("term_words.npy").data
+        self.term_starts = array("term_starts.npy").data
+        self.term_code = array("term_code.npy").data
+        self.term_root = array("term_root.npy").data
+        self.term_kind = array("term_kind.npy").data
+        self.term_official = array("term_official.npy").data
         self.pair_keys = array("pair_keys.npy")
-        self.pair_starts = array("pair_starts.npy")
-        self.pair_terms = array("pair_terms.npy")
-        self.pair_starts_list: list[int] = self.pair_starts.tolist()
-        self.pair_terms_list: list[int] = self.pair_terms.tolist()
+        self.pair_starts = array("pair_starts.npy").data
+        self.pair_terms = array("pair_terms.npy").data
         self.pair_bloom = np.array(array("pair_bloom.npy"))
+        self.is_paired = np.zeros(self.n_words, np.bool_)
+        self.is_paired[self.pair_keys // self.n_words] = True
+        self.is_paired[self.pair_keys % self.n_words] = True
         single_keys = array("single_keys.npy").tolist()
         starts = array("single_starts.npy").tolist()
         terms = array("single_terms.npy").tolist()
         self.single = {k: tuple(terms[starts[i] : starts[i + 1]]) for i, k in enumerate(single_keys)}
+        self.is_single = np.zeros(self.n_words, np.bool_)
+        self.is_single[single_keys] = True
         raw = json.loads((folder / "contexts.json").read_text(encoding="utf-8"))
         self.contexts: dict[int, tuple[bool, dict[str, tuple[str, ...]]]] = {
             int(k): (case, {n: tuple(v) for n, v in conditions.items()}) for k, (case, conditions) in raw.items()
@@ -530,25 +535,22 @@ class Lexicon:
             )
             for k, rows in json.loads((folder / "aliases.json").read_text(encoding="utf-8")).items()
         }
-        self.term = lru_cache(maxsize=65536)(self._term)
-        self._term_texts: list[str] | None = None
+        self.term = lru_cache(maxsize=8192)(self._term)
+        self._texts = b""
+        self._text_ends: NDArray[np.int64] = np.zeros(0, np.int64)
 
     def __len__(self) -> int:
         return len(self.term_code)
 
     def _term(self, index: int) -> tuple[tuple[int, ...], int, int, int, bool]:
         """Return (word ids, code index, root index, kind, is official) of a term."""
-        a, b = int(self.term_starts[index]), int(self.term_starts[index + 1])
-        return (
-            tuple(self.term_words[a:b].tolist()),
-            int(self.term_code[index]),
-            int(self.term_root[index]),
-            int(self.term_kind[index]),
-            bool(self.term_official[index]),
-        )
+        words = tuple(self.term_words[self.term_starts[index] : self.term_starts[index + 1]])
+        return words, self.term_code[index], self.term_root[index], self.term_kind[index], bool(self.term_official[index])
 
     def term_text(self, index: int) -> str:
         """Return the wording of a term."""
-        if self._term_texts is None:
-            self._term_texts = self._terms_file.read_text(encoding="utf-8").split("\n")
-        return self._term_texts[index]
+        if not self._texts:
+            self._texts = self._terms_file.read_bytes()
+            ends = np.flatnonzero(np.frombuffer(self._texts, np.uint8) == ord("\n"))
+            self._text_ends = np.concatenate([[-1], ends, [len(self._texts)]])
+        return self._texts[self._text_ends[index] + 1 : self._text_ends[index + 1]].decode("utf-8")

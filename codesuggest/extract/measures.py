@@ -7,9 +7,10 @@ must be the provider's, and is looked for when the candidates are made.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from codesuggest.extract.tokens import Tokens
 from codesuggest.extract.words import MEASURED, OBSTETRIC
 
 __all__ = ["Measure", "find_measures"]
@@ -94,7 +95,7 @@ def bmi_code(value: float) -> str:
     return "Z68.45"
 
 
-def find_measures(text: str, age_years: float | None, flags: int = MEASURED | OBSTETRIC) -> Iterator[Measure]:
+def find_measures(text: str, age_years: float | None, tokens: Tokens | None = None) -> Iterator[Measure]:
     """Find the measures of a note.
 
     Parameters
@@ -102,16 +103,21 @@ def find_measures(text: str, age_years: float | None, flags: int = MEASURED | OB
     text : str
     age_years : float or None
         Body mass index codes by value are for adults of 20 years and more.
-    flags : int
-        Those of all words together (:func:`flags_of`); what no word speaks of is not looked for.
+    tokens : Tokens, optional
+        The words of the text with their flags (:func:`flags_of`): only there is looked. Without them the text is searched.
 
     Examples
     --------
     >>> [(m.code, m.term) for m in find_measures("BMI 33.5. G2P1 at 39w2d. NIHSS 15", 30)]
     [('Z68.33', 'body mass index'), ('Z3A.39', 'weeks of gestation'), ('R29.715', 'NIHSS score')]
     """
-    if flags & MEASURED and (age_years is None or age_years >= 20):
-        for m in _BMI.finditer(text):
+    starts: list[int] | None = None
+    flags = OBSTETRIC
+    if tokens is not None and tokens.flags is not None:
+        flags = tokens.all_flags()
+        starts = [tokens.starts[i] for i in tokens.places(MEASURED, ())] if flags & MEASURED else []
+    if age_years is None or age_years >= 20:
+        for m in _found(_BMI, text, starts):
             value = float(m.group(1))
             if 10 <= value <= 99:
                 yield Measure(m.start(), m.end(), bmi_code(value), "status", "body mass index")
@@ -132,7 +138,14 @@ def find_measures(text: str, age_years: float | None, flags: int = MEASURED | OB
             continue
         if 8 <= int(m.group(1)) <= 42:
             yield Measure(m.start(), m.end(), f"Z3A.{m.group(1)}", "status", "weeks of gestation")
-    for m in _NIHSS.finditer(text) if flags & MEASURED else ():
+    for m in _found(_NIHSS, text, starts):
         score = int(m.group(1))
         if score <= 42:
             yield Measure(m.start(), m.end(), f"R29.7{score:02d}", "status", "NIHSS score")
+
+
+def _found(pattern: re.Pattern[str], text: str, starts: list[int] | None) -> Iterable[re.Match[str]]:
+    """Search a text, or look only where a match may begin."""
+    if starts is None:
+        return pattern.finditer(text)
+    return filter(None, (pattern.match(text, start) for start in starts))

@@ -112,11 +112,12 @@ class Extractor:
             stated = infer_age_years(note.text)
             age = stated if stated is not None and (age is None or stated < 2) else age
         facts = NoteFacts(note.sex or infer_sex(note.text), age, note.setting, is_shouting(note.text))
-        numbers = self.matcher.numbers(tokens, layout, sections, facts)
-        matches = self.matcher.match(tokens, numbers, layout, sections, facts)
+        scene = self.matcher.scene(tokens, layout, sections, facts)
+        numbers = self.matcher.numbers(scene)
+        matches = self.matcher.match(scene, numbers)
         scopes = find_scopes(tokens, numbers.lowers, layout, self.cues)
         year = note.date_of_service.year if note.date_of_service else None
-        measures = list(find_measures(note.text, note.age_years, tokens.all_flags()))
+        measures = list(find_measures(note.text, note.age_years, tokens))
         measures.extend(find_drug_effects(tokens, numbers.lowers, layout, [s.name for s in sections]))
         return to_extraction(tokens, numbers, layout, sections, matches, scopes, self.matcher, self.release, measures, year)
 
@@ -205,8 +206,9 @@ def make_terms(nlp: Language, name: str, model: str | None = None) -> Callable[[
         text = state.tokens.text
         facts = NoteFacts(infer_sex(text), infer_age_years(text), is_shouting=is_shouting(text))
         matcher = extractor.matcher
-        state.numbers = matcher.numbers(state.tokens, state.layout, state.sections, facts)
-        state.matches = matcher.match(state.tokens, state.numbers, state.layout, state.sections, facts)
+        scene = matcher.scene(state.tokens, state.layout, state.sections, facts)
+        state.numbers = matcher.numbers(scene)
+        state.matches = matcher.match(scene, state.numbers)
         _write_terms(doc, state, extractor)
         return doc
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,6 +61,16 @@ class Layout:
     block: NDArray[np.int32]
     section: NDArray[np.int32]
     heading: NDArray[np.uint8]
+    _edges: dict[str, list[int]] = field(default_factory=dict, repr=False)
+
+    def edges(self, part: str) -> list[int]:
+        """Return the first token of every sentence (or block, section), and the number of tokens at the end."""
+        found = self._edges.get(part)
+        if found is None:
+            numbers = getattr(self, part)
+            n = int(numbers[-1]) + 2 if len(numbers) else 1
+            found = self._edges[part] = numbers.searchsorted(np.arange(n)).tolist()
+        return found
 
 
 def _problem_heads(text: str, section: RawSection) -> list[tuple[int, int, bool]]:

@@ -8,6 +8,7 @@ number of words in between; how far it departs from the lexicon's wording is its
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -20,12 +21,13 @@ from codesuggest.extract.lexicon import ENGLISH_LOOKALIKES, FREE_WORDS, KINDS, A
 from codesuggest.extract.sections import RawSection
 from codesuggest.extract.sentences import Layout
 from codesuggest.extract.tokens import Tokens, normal_form
-from codesuggest.extract.words import ALIAS, LETTER_A, REPAIRED, SHORT_NUMBER
+from codesuggest.extract.words import ALIAS, ASKED, LETTER_A, REPAIRED, SHORT_NUMBER
 
 __all__ = ["Match", "NoteFacts", "TermMatcher", "WordNumbers", "is_shouting"]
 
 _DRUG = KINDS.index("drug")
 _MAX_STEP = 8  # how many lexicon words ahead a pair may reach
+_FAR = 6  # how many words ahead, small ones and marks aside
 _LINKS = frozenset("of in at to on involving affecting around over within from throughout across".split())
 _SIDED = frozenset("left right bilateral l r lt rt both".split())
 # Conditions that choose a meaning; "not" and "notsection" only guard one.
@@ -108,8 +110,19 @@ class WordNumbers:
     repaired: frozenset[int]
 
 
-class _Scene:
-    """One note, with what conditions ask of it kept at hand: the beginnings of the words of each sentence and section."""
+class Scene:
+    """One note, with what conditions ask of it kept at hand: where the words stand that they look for.
+
+    Parameters
+    ----------
+    tokens : Tokens
+        Read by a :class:`~codesuggest.extract.words.WordTable`.
+    layout : Layout
+    sections : sequence of RawSection
+    facts : NoteFacts
+    beginnings : callable
+        Word in lower case to the values of conditions that it begins with.
+    """
 
     def __init__(
         self,
@@ -125,35 +138,81 @@ class _Scene:
         self.layout = layout
         self.sections = sections
         self.facts = facts
-        self._windows: dict[tuple[bool, int], tuple[int, int, frozenset[str], str]] = {}
+        self._places: dict[str, list[int]] | None = None
+        self._joined = ""
 
     def section(self, token: int) -> str:
         return self.sections[int(self.layout.section[token])].name
 
     def has_any(self, values: tuple[str, ...], first: int, last: int, *, in_section: bool) -> bool:
         """Whether a word of the same section or sentence, the mention's own aside, begins with one of the values."""
-        part = self.layout.section if in_section else self.layout.sentence
-        low, high = _extent(part, first)
-        reach = _WIDEST_SECTION if in_section else _WIDEST_SENTENCE
-        if high - low > 2 * reach:  # a text without ends: look around the mention only
-            others = self.lowers[max(low, first - reach) : first] + self.lowers[last + 1 : min(high, last + reach)]
-            joined = " ".join(others)
-            found = frozenset().union(*map(self._beginnings, set(others)))
-            return any((v in joined) if " " in v else v in found for v in values)
-        key = (in_section, int(part[first]))
-        window = self._windows.get(key)
-        if window is None:
-            a, b = low, high
-            words = self.lowers[a:b]
-            beginnings = frozenset().union(*map(self._beginnings, set(words)))
-            window = self._windows[key] = (a, b, beginnings, " ".join(words))
-        a, b, beginnings, joined = window
-        hits = [v for v in values if (v in joined if " " in v else v in beginnings)]
-        if not hits:
-            return False
-        others = self.lowers[a:first] + self.lowers[last + 1 : b]
-        rest = " ".join(others)
-        return any((v in rest) if " " in v else any(v in self._beginnings(w) for w in others) for v in hits)
+        found = self._places
+        if found is None:
+            found = self._places = {}
+            for i in self.tokens.places(ASKED, ()):
+                for value in self._beginnings(self.lowers[i]):
+                    found.setdefault(value, []).append(i)
+        numbers, name, reach = (
+            (self.layout.section, "section", _WIDEST_SECTION)
+            if in_section
+            else (self.layout.sentence, "sentence", _WIDEST_SENTENCE)
+        )
+        edges = self.layout.edges(name)
+        low, high = edges[numbers[first]], edges[numbers[first] + 1]
+        is_wide = high - low > 2 * reach
+        if is_wide:  # a text without ends: look around the mention only
+            low, high = max(low, first - reach), min(high, last + reach)
+        for value in values:
+            if " " in value:
+                if self._says(value, low, first, last, high, is_wide=is_wide):
+                    return True
+                continue
+            places = found.get(value)
+            if places is not None:
+                k = bisect_left(places, low)
+                if k < len(places) and places[k] < first:
+                    return True
+                k = bisect_right(places, last, k)
+                if k < len(places) and places[k] < high:
+                    return True
+        return False
+
+    def _says(self, value: str, low: int, first: int, last: int, high: int, *, is_wide: bool) -> bool:
+        """Whether several words stand around a mention."""
+        lowers = self.lowers
+        if not is_wide:
+            if not self._joined:
+                self._joined = " ".join(lowers)
+            if value not in self._joined or value not in " ".join(lowers[low:high]):
+                return False
+        return value in " ".join(lowers[low:first] + lowers[last + 1 : high])
+
+
+class _Stream:
+    """The words of a note that stand in the lexicon, those abbreviations stand for among them."""
+
+    __slots__ = ("_words_of", "clause", "counted", "ids", "lowers", "numbers", "pos")
+
+    def __init__(
+        self,
+        ids: list[int],
+        pos: list[int],
+        clause: list[int],
+        counted: list[int],
+        lowers: list[str],
+        numbers: WordNumbers,
+    ) -> None:
+        self.ids, self.pos, self.clause = ids, pos, clause
+        self.counted, self.lowers, self.numbers = counted, lowers, numbers
+        self._words_of: dict[int, set[int]] = {}
+
+    def words_of(self, clause: int) -> set[int]:
+        """Return the words of a clause."""
+        found = self._words_of.get(clause)
+        if found is None:
+            low, high = bisect_left(self.clause, clause), bisect_right(self.clause, clause)
+            found = self._words_of[clause] = set(self.ids[low:high])
+        return found
 
 
 class TermMatcher:
@@ -169,6 +228,7 @@ class TermMatcher:
     def __init__(self, lexicon: Lexicon, organisms: range = range(0)) -> None:
         self.lexicon = lexicon
         self.organisms = organisms
+        self._selected = frozenset(t for t, (_, c) in lexicon.contexts.items() if not _SELECTORS.isdisjoint(c))
         conditions = [c for _, c in lexicon.contexts.values()]
         conditions.extend(dict(a.conditions) for group in lexicon.aliases.values() for a in group)
         self._sides = {lexicon.word_id.get(w, -1) for w in ("left", "right", "bilateral")}
@@ -191,8 +251,19 @@ class TermMatcher:
 
     # -- words -------------------------------------------------------------------------------------------------------
 
-    def numbers(self, tokens: Tokens, layout: Layout, sections: Sequence[RawSection], facts: NoteFacts) -> WordNumbers:
-        """Give the words of a note their numbers and settle its abbreviations by their context."""
+    def scene(self, tokens: Tokens, layout: Layout, sections: Sequence[RawSection], facts: NoteFacts) -> Scene:
+        """Set up what conditions ask of a note."""
+        return Scene(tokens, layout, sections, facts, self.beginnings)
+
+    def numbers(self, scene: Scene) -> WordNumbers:
+        """Give the words of a note their numbers and settle its abbreviations by their context.
+
+        Raises
+        ------
+        PrerequisiteError
+            CS203 when no word table has read the tokens.
+        """
+        tokens = scene.tokens
         lowers, flags, known = tokens.lowers, tokens.flags, tokens.numbers
         if flags is None or known is None:
             raise PrerequisiteError(
@@ -206,7 +277,6 @@ class TermMatcher:
         if len(concerned):
             letter = self.lexicon.word_id.get("a", -1)
             table = self.lexicon.aliases
-            scene = _Scene(tokens, layout, sections, facts, self.beginnings)
             for i, flag in zip(concerned.tolist(), flags[concerned].tolist(), strict=True):
                 if flag & SHORT_NUMBER and _is_list_number(tokens, i):
                     ids[i] = -1
@@ -259,7 +329,7 @@ class TermMatcher:
             return None
         return self.lexicon.word_id[hit]
 
-    def _choose(self, meanings: Sequence[Alias], i: int, scene: _Scene) -> Alias | None:
+    def _choose(self, meanings: Sequence[Alias], i: int, scene: Scene) -> Alias | None:
         fallback: Alias | None = None
         for meaning in meanings:
             if meaning.is_case_sensitive and (
@@ -275,7 +345,7 @@ class TermMatcher:
     # -- conditions --------------------------------------------------------------------------------------------------
 
     @staticmethod
-    def _holds(conditions: Mapping[str, tuple[str, ...]], first: int, last: int, scene: _Scene) -> bool:
+    def _holds(conditions: Mapping[str, tuple[str, ...]], first: int, last: int, scene: Scene) -> bool:
         facts = scene.facts
         for name, values in conditions.items():
             if name == "section":
@@ -307,9 +377,7 @@ class TermMatcher:
 
     # -- matching ----------------------------------------------------------------------------------------------------
 
-    def match(
-        self, tokens: Tokens, numbers: WordNumbers, layout: Layout, sections: Sequence[RawSection], facts: NoteFacts
-    ) -> list[Match]:
+    def match(self, scene: Scene, numbers: WordNumbers) -> list[Match]:
         """Find the terms of a note.
 
         Returns
@@ -317,16 +385,13 @@ class TermMatcher:
         list of Match
             Ordered by position; a match whose tokens all belong to a longer match is left out.
         """
-        lexicon = self.lexicon
+        lexicon, layout = self.lexicon, scene.layout
         ids = numbers.ids
-        n = len(ids)
-        if n == 0:
+        if len(ids) == 0:
             return []
         heading = layout.heading
-        usable = (ids >= 0) & (heading != 2)
-        positions = np.flatnonzero(usable)
-        stream_ids = ids[positions]
-        stream_pos = positions
+        stream_pos = np.flatnonzero((ids >= 0) & (heading != 2))
+        stream_ids = ids[stream_pos]
         if numbers.aliases:
             extra_pos: list[int] = []
             extra_ids: list[int] = []
@@ -334,89 +399,92 @@ class TermMatcher:
                 if heading[token] != 2:
                     extra_pos.extend([token] * len(expansion))
                     extra_ids.extend(expansion)
-            stream_pos = np.concatenate([positions, np.array(extra_pos, positions.dtype)])
+            stream_pos = np.concatenate([stream_pos, np.array(extra_pos, stream_pos.dtype)])
             stream_ids = np.concatenate([stream_ids, np.array(extra_ids, np.int32)])
             order = np.argsort(stream_pos, kind="stable")
             stream_pos, stream_ids = stream_pos[order], stream_ids[order]
         # counted words: everything but small words and marks
         counted = np.cumsum(ids != -2)
-        count_at = counted[stream_pos]
-        clause = layout.clause[stream_pos]
 
         raw: list[Match] = []
-        scene = _Scene(tokens, layout, sections, facts, self.beginnings)
         contexts = lexicon.contexts
         single = lexicon.single
         expanded = {t for t, words in numbers.aliases.items() if len(words) > 1}
-        own = ids.tolist()
-        for pos, number in zip(stream_pos.tolist(), stream_ids.tolist(), strict=True):
-            if pos in expanded and number != own[pos]:
+        alone = np.flatnonzero(lexicon.is_single[stream_ids])
+        for pos, number in zip(stream_pos[alone].tolist(), stream_ids[alone].tolist(), strict=True):
+            if pos in expanded and number != ids[pos]:
                 continue  # one word of what an abbreviation stands for
-            terms = single.get(number)
-            if terms is not None:
-                for term in terms:
-                    if term not in contexts or self._allowed(term, (pos,), scene):
-                        raw.append(Match(term, (pos,), 0.9 if pos in numbers.repaired else 1.0, 1))
+            for term in single[number]:
+                if term not in contexts or self._allowed(term, (pos,), scene):
+                    raw.append(Match(term, (pos,), 0.9 if pos in numbers.repaired else 1.0, 1))
 
-        m = len(stream_ids)
-        seen: set[tuple[int, tuple[int, ...]]] = set()
-        words64 = stream_ids.astype(np.int64)
-        id_list = stream_ids.tolist()
-        pos_list = stream_pos.tolist()
-        clause_list = clause.tolist()
-        lowers = numbers.lowers
-        pair_terms, pair_starts = lexicon.pair_terms_list, lexicon.pair_starts_list
-        words_of_clause: dict[int, set[int]] = {}
-        for c, number in zip(clause_list, id_list, strict=True):
-            words_of_clause.setdefault(c, set()).add(number)
-        for step in range(1, min(_MAX_STEP, m - 1) + 1 if m > 1 else 0):
-            a, b = words64[:-step], words64[step:]
-            near = (clause[:-step] == clause[step:]) & (count_at[step:] - count_at[:-step] <= 6) & (a != b)
-            where = np.flatnonzero(near)
-            if len(where) == 0:
-                continue
-            low = np.minimum(a[where], b[where])
-            high = np.maximum(a[where], b[where])
-            keys = low * lexicon.n_words + high
-            keep = lexicon.pair_bloom[bloom_slot(keys)] != 0
-            where, keys = where[keep], keys[keep]
-            if len(where) == 0:
-                continue
-            slot = np.searchsorted(lexicon.pair_keys, keys)
-            slot[slot == len(lexicon.pair_keys)] = 0
-            hit = lexicon.pair_keys[slot] == keys
-            for i, s in zip(where[hit].tolist(), slot[hit].tolist(), strict=True):
-                held = words_of_clause[clause_list[i]]
-                for term in pair_terms[pair_starts[s] : pair_starts[s + 1]]:
+        hits = self._pairs(stream_ids, counted[stream_pos], layout.clause[stream_pos])
+        if hits:
+            stream = _Stream(
+                stream_ids.tolist(),
+                stream_pos.tolist(),
+                layout.clause[stream_pos].tolist(),
+                counted.tolist(),
+                scene.lowers,
+                numbers,
+            )
+            seen: set[tuple[int, tuple[int, ...]]] = set()
+            terms_of, starts = lexicon.pair_terms, lexicon.pair_starts
+            for i, j, slot in hits:
+                for term in terms_of[starts[slot] : starts[slot + 1]]:
                     wanted = lexicon.term(term)[0]
-                    if len(wanted) > 2 and not held.issuperset(wanted):
+                    if len(wanted) > 2 and not stream.words_of(stream.clause[i]).issuperset(wanted):
                         continue
-                    found = self._verify(term, i, i + step, id_list, pos_list, clause_list, counted, tokens, lowers, numbers)
+                    found = self._verify(term, wanted, i, j, stream)
                     if found is not None and (term, found.tokens) not in seen:
                         seen.add((term, found.tokens))
                         if term not in contexts or self._allowed(term, found.tokens, scene):
                             raw.append(found)
         return self._resolve(raw)
 
-    def _verify(
-        self,
-        term: int,
-        i: int,
-        j: int,
-        ids: list[int],
-        pos: list[int],
-        clause: list[int],
-        counted: NDArray[np.int64],
-        tokens: Tokens,
-        lowers: list[str],
-        numbers: WordNumbers,
-    ) -> Match | None:
-        wanted = self.lexicon.term(term)[0]
+    def _pairs(
+        self, words: NDArray[np.int32], counted: NDArray[np.int64], clause: NDArray[np.int32]
+    ) -> list[tuple[int, int, int]]:
+        """Find neighbouring words that are the two rarest of some term: (place, place, slot of the pair), near ones first."""
+        lexicon = self.lexicon
+        kept = np.flatnonzero(lexicon.is_paired[words])
+        n = len(kept)
+        if n < 2:
+            return []
+        # one coordinate, in which words of different clauses are far apart
+        coordinate = counted[kept] + (_FAR + 1) * clause[kept].astype(np.int64)
+        places = np.arange(n)
+        reach = np.minimum(coordinate.searchsorted(coordinate + _FAR, "right"), kept.searchsorted(kept + _MAX_STEP, "right"))
+        reach -= places + 1
+        first = places.repeat(reach)
+        second = np.arange(len(first)) - (reach.cumsum() - reach).repeat(reach) + first + 1
+        numbers = words[kept].astype(np.int64)
+        a, b = numbers[first], numbers[second]
+        keys = np.minimum(a, b) * lexicon.n_words + np.maximum(a, b)
+        near = np.flatnonzero(lexicon.pair_bloom[bloom_slot(keys)])
+        keys = keys[near]
+        slots = lexicon.pair_keys.searchsorted(keys)
+        slots[slots == len(lexicon.pair_keys)] = 0
+        is_hit = lexicon.pair_keys[slots] == keys
+        near, slots = near[is_hit], slots[is_hit]
+        i, j = kept[first[near]], kept[second[near]]
+        order = np.lexsort((i, j - i))
+        return list(zip(i[order].tolist(), j[order].tolist(), slots[order].tolist(), strict=True))
+
+    def _verify(self, term: int, wanted: tuple[int, ...], i: int, j: int, stream: _Stream) -> Match | None:
+        """Look at the words of a term around a pair of them: whether they stand as a term's words may, and how exactly."""
+        ids, pos, numbers, counted, lowers = stream.ids, stream.pos, stream.numbers, stream.counted, stream.lowers
         n_words = len(wanted)
-        where = {ids[i]: pos[i], ids[j]: pos[j]}
+        first, last = pos[i], pos[j]
+        if n_words == 2 and last - first == 1 and first not in numbers.aliases and last not in numbers.aliases:
+            if ids[i] != wanted[0]:
+                return None
+            return Match(term, (first, last), 0.9 if first in numbers.repaired or last in numbers.repaired else 1.0, 2)
+        where = {ids[i]: first, ids[j]: last}
         if n_words > 2:
+            clause = stream.clause
             c = clause[i]
-            centre = (pos[i] + pos[j]) / 2
+            centre = (first + last) / 2
             for k in range(max(0, i - 9), min(len(ids), j + 10)):
                 number = ids[k]
                 if number in wanted and clause[k] == c and number not in (ids[i], ids[j]):
@@ -436,7 +504,7 @@ class TermMatcher:
         ordered = sorted(set(places))
         first, last = ordered[0], ordered[-1]
         is_list = last - first > 2 and _is_list(lowers, first, last, places, places == ordered)
-        gaps = 0 if is_list and n_words == 2 else int(counted[last] - counted[first]) + 1 - len(ordered)
+        gaps = 0 if is_list and n_words == 2 else counted[last] - counted[first] + 1 - len(ordered)
         if gaps > 0 and last - first < 9:
             gaps -= sum(1 for t in range(first + 1, last) if lowers[t] in _SIDED and t not in places)
         if gaps > (2 if n_words == 2 else 3):
@@ -486,7 +554,7 @@ class TermMatcher:
             quality -= 0.1
         return Match(term, tuple(ordered), max(quality, 0.3), n_words)
 
-    def _allowed(self, term: int, places: tuple[int, ...], scene: _Scene) -> bool:
+    def _allowed(self, term: int, places: tuple[int, ...], scene: Scene) -> bool:
         """Whether the conditions of a term hold where it was found."""
         case, conditions = self.lexicon.contexts[term]
         if case and len(places) == 1:
@@ -504,46 +572,51 @@ class TermMatcher:
         by_place: dict[tuple[int, ...], list[Match]] = {}
         for match in raw:
             by_place.setdefault(match.tokens, []).append(match)
-        kept_sets: list[tuple[int, ...]] = []
         taken: dict[int, list[frozenset[int]]] = {}
         kept: list[Match] = []
-        order = sorted(by_place, key=lambda t: (-len(t), -max(m.quality for m in by_place[t]), t[-1] - t[0], t))
-        for places in order:
+        order = sorted((-len(t), -max([m.quality for m in group]), t[-1] - t[0], t) for t, group in by_place.items())
+        for _, _, _, places in order:
             group = by_place[places]
+            n = len(places)
             span = frozenset(places)
-            rivals = taken.get(places[0], ())
-            if any(span < other for other in rivals):
+            rivals = taken.get(places[0])
+            if rivals is not None and any(span < other for other in rivals):
                 group = [m for m in group if term(m.term)[1] in self.organisms]
                 if not group:
                     continue
             if (
-                len(places) > 1
-                and places[-1] - places[0] + 1 > len(places)
+                n > 1
+                and places[-1] - places[0] + 1 > n
                 and any(
-                    len(other) >= len(span) and min(other) <= places[0] and places[-1] <= max(other) and other != span
+                    len(other) >= n and min(other) <= places[0] and places[-1] <= max(other) and other != span
                     for t in places
                     for other in taken.get(t, ())
                 )
             ):
                 continue  # with gaps, inside a longer term that shares a word with it
-            best_words = max(m.n_words for m in group)
-            group = [m for m in group if m.n_words == best_words or m.n_words == len(places)]
-            reviewed = [m for m in group if not term(m.term)[4]]
-            chosen = reviewed or group
-            with_context = [m for m in chosen if _SELECTORS.intersection(self.lexicon.contexts.get(m.term, (False, {}))[1])]
-            plain = [m for m in chosen if m not in with_context]
-            drugs = [m for m in chosen if term(m.term)[3] == _DRUG]
-            if with_context and plain:
-                kinds = {term(m.term)[3] for m in with_context}
-                chosen = with_context + [m for m in plain if term(m.term)[3] not in kinds or term(m.term)[3] == _DRUG]
-            chosen = chosen + [m for m in drugs if m not in chosen]
+            chosen = self._preferred(group, n) if len(group) > 1 else group
             kept.extend(chosen)
-            kept_sets.append(places)
-            if max(m.quality for m in chosen) >= 0.8 or len(places) == 1:
+            if n == 1 or max([m.quality for m in chosen]) >= 0.8:
                 for t in places:
                     taken.setdefault(t, []).append(span)
         kept.sort(key=lambda m: (m.tokens, m.term))
         return kept
+
+    def _preferred(self, group: list[Match], n_places: int) -> list[Match]:
+        """Choose among the terms of the same words: those with most words, reviewed ones, those whose conditions hold."""
+        term = self.lexicon.term
+        best_words = max([m.n_words for m in group])
+        group = [m for m in group if m.n_words == best_words or m.n_words == n_places]
+        reviewed = [m for m in group if not term(m.term)[4]]
+        chosen = reviewed or group
+        with_context = [m for m in chosen if m.term in self._selected]
+        drugs = [m for m in chosen if term(m.term)[3] == _DRUG]
+        if with_context:
+            kinds = {term(m.term)[3] for m in with_context}
+            plain = [m for m in chosen if m not in with_context]
+            if plain:
+                chosen = with_context + [m for m in plain if term(m.term)[3] not in kinds or term(m.term)[3] == _DRUG]
+        return chosen + [m for m in drugs if m not in chosen]
 
 
 def _is_list_number(tokens: Tokens, i: int) -> bool:
@@ -614,12 +687,6 @@ def _is_list(lowers: list[str], first: int, last: int, places: list[int], in_ord
 
 def _in_section(name: str, values: Sequence[str]) -> bool:
     return name in values or any(v in ("assessment", "plan") and name == "assessment_plan" for v in values)
-
-
-def _extent(part: NDArray[np.int32], i: int) -> tuple[int, int]:
-    """Return the run of tokens that share the value at `i`; values never fall."""
-    value = part[i]
-    return int(np.searchsorted(part, value, side="left")), int(np.searchsorted(part, value, side="right"))
 
 
 _SMALL = re.compile(r"[a-z]+")
