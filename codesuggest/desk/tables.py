@@ -183,7 +183,7 @@ for _what in ("UPDATE", "DELETE"):
     event.listen(
         access,
         "after_create",
-        DDL(
+        DDL(  # type: ignore[no-untyped-call]  # SQLAlchemy left it without types
             f"CREATE TRIGGER desk_access_no_{_what.lower()} BEFORE {_what} ON desk_access "
             "BEGIN SELECT RAISE(ABORT, 'the access log is append-only'); END"
         ).execute_if(dialect="sqlite"),
