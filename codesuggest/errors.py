@@ -17,6 +17,8 @@ CS450–499   queries
 CS500–549   decisions and learning
 CS550–599   batch scoring
 CS600–699   desk, API, claims
+CS700–719   versions of a model
+CS720–739   audit and reports
 ==========  =====================================================
 """
 

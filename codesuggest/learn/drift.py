@@ -98,7 +98,7 @@ class Window:
         Raises
         ------
         ConfigError
-            CS538 when it is something else.
+            CS708 when it is something else.
         """
         try:
             made = cls(
@@ -111,11 +111,11 @@ class Window:
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise ConfigError(
-                "CS538", f"The profile cannot be read ({type(error).__name__}). Expected one written by training."
+                "CS708", f"The profile cannot be read ({type(error).__name__}). Expected one written by training."
             ) from error
         if len(made.words) != N_BUCKETS:
             raise ConfigError(
-                "CS538", f"The profile counts {len(made.words)} groups of words. Expected {N_BUCKETS}. Train again."
+                "CS708", f"The profile counts {len(made.words)} groups of words. Expected {N_BUCKETS}. Train again."
             )
         return made
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from codesuggest.errors import ConfigError
-from codesuggest.terminal import console, print_json, reported
+from codesuggest.terminal import print_json, print_table, reported
 
 if TYPE_CHECKING:
     from codesuggest.learn.promotion import Bounds, Verdict
@@ -59,7 +58,7 @@ def list_versions(
         if as_json:
             print_json([{**_plain(e), "when": e.when.isoformat()} for e in entries], indent=1)
         else:
-            _print_rows(
+            print_table(
                 ("when (UTC)", "what", "model", "before", "who", "why"),
                 [(f"{e.when:%Y-%m-%d %H:%M}", e.action, e.model, e.previous, e.who, e.reason) for e in entries],
             )
@@ -80,7 +79,7 @@ def list_versions(
             )
             for v in versions
         ]
-        _print_rows(("in use", "version", "model", "added", ""), rows)
+        print_table(("in use", "version", "model", "added", ""), rows)
     if any(v.problem for v in versions):
         raise typer.Exit(4)
 
@@ -180,7 +179,7 @@ def promote(
     if registry.current and registry.current != name:
         if coded is None:
             raise ConfigError(
-                "CS535",
+                "CS705",
                 f"{name!r} has to be compared with {registry.current!r}, which is in use. Expected --on CODED, the locked notes.",
             )
         verdict = _judge(registry.path(registry.current), path, coded, Bounds(max_drop, max_group_drop), draws)
@@ -208,26 +207,13 @@ def _plain(value: object) -> dict[str, object]:
     return {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}  # type: ignore[arg-type]  # values of this module
 
 
-def _print_rows(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], *, title: str = "", n_left: int = 99) -> None:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(*head, title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-    for i, column in enumerate(table.columns):
-        column.justify = "left" if i < n_left else "right"
-        column.overflow = "fold"
-    for row in rows:
-        table.add_row(*row)
-    console().print(table)
-
-
 def _print_verdict(verdict: Verdict) -> None:
     from codesuggest.learn.evaluate import FIGURES
 
     labels = {f.name: f.label for f in FIGURES}
     c = verdict.comparison
     wanted = {*verdict.bounds.overall, "micro_recall", "three_micro_f1", "recall_at_5", "recall_at_10"}
-    _print_rows(
+    print_table(
         ("", c.a, c.b, "difference", "95 % interval", "p"),
         [
             (
@@ -252,7 +238,7 @@ def _print_verdict(verdict: Verdict) -> None:
     ):
         groups = [g for g in verdict.groups if g.by == by][:12]
         if groups:
-            _print_rows(
+            print_table(
                 (title, "codes", c.a, c.b, "difference", "95 % interval"),
                 [
                     (
@@ -269,7 +255,7 @@ def _print_verdict(verdict: Verdict) -> None:
             )
     for title, changes, n in (("Better", verdict.better, verdict.n_better), ("Worse", verdict.worse, verdict.n_worse)):
         if changes:
-            _print_rows(
+            print_table(
                 (f"{title} ({n})", "code", "what", "before", "after"),
                 [
                     (x.note_id, x.code, x.what, *("" if p is None else f"{p:.2f}" for p in (x.before, x.after)))

@@ -56,7 +56,7 @@ class Bounds:
     Raises
     ------
     ConfigError
-        CS530 when a bound is out of range or a figure unknown.
+        CS700 when a bound is out of range or a figure unknown.
     """
 
     max_drop: float = 0.01
@@ -68,7 +68,7 @@ class Bounds:
         unknown = set(self.overall) - {f.name for f in FIGURES}
         if unknown or not 0 <= self.max_drop <= 1 or not 0 <= self.max_group_drop <= 1 or self.min_group_codes < 1:
             raise ConfigError(
-                "CS530",
+                "CS700",
                 f"The bounds are max_drop={self.max_drop}, max_group_drop={self.max_group_drop}, min_group_codes="
                 f"{self.min_group_codes}, unknown figures {sorted(unknown)}. Expected shares from 0 to 1, at least 1 code, and figures "
                 "of the evaluation report. Change them.",

@@ -121,13 +121,13 @@ class Registry:
         Raises
         ------
         ConfigError
-            CS531 when there is no such version.
+            CS701 when there is no such version.
         """
         folder = self.folder / name
         if not _NAME.match(name) or not (folder / "manifest.json").is_file():
             known = ", ".join(v.name for v in self.versions()) or "none"
             raise ConfigError(
-                "CS531", f"There is no version {name!r} in this registry. Expected one of: {known}. Check the name."
+                "CS701", f"There is no version {name!r} in this registry. Expected one of: {known}. Check the name."
             )
         return folder
 
@@ -156,7 +156,7 @@ class Registry:
         Raises
         ------
         BundleError
-            CS532 when a line was changed, taken out or put in.
+            CS702 when a line was changed, taken out or put in.
         """
         entries, link = [], _GENESIS
         for number, line in enumerate(self._lines(), 1):
@@ -171,7 +171,7 @@ class Registry:
                 holds = False
             if not holds:
                 raise BundleError(
-                    "CS532",
+                    "CS702",
                     f"The trail of the registry {self.folder.name!r} does not hold at line {number}: the line does not match its hash. "
                     "Expected lines as they were written. Put the file back from a copy.",
                 )
@@ -186,13 +186,13 @@ class Registry:
         Raises
         ------
         ConfigError
-            CS533 when the name is taken or not a plain file name.
+            CS703 when the name is taken or not a plain file name.
         BundleError
             When the files of the model do not verify.
         """
         if not _NAME.match(name):
             raise ConfigError(
-                "CS533",
+                "CS703",
                 f"The name {name!r} is no name of a version. Expected letters, digits, dots, dashes; at most 100. Choose another.",
             )
         source = Path(model)
@@ -202,7 +202,7 @@ class Registry:
             target = self.folder / name
             if target.exists():
                 raise ConfigError(
-                    "CS533", f"The version {name!r} is there already. Versions are never changed. Choose another name."
+                    "CS703", f"The version {name!r} is there already. Versions are never changed. Choose another name."
                 )
             beside = self.folder / f".{name}.new"
             shutil.rmtree(beside, ignore_errors=True)
@@ -229,9 +229,9 @@ class Registry:
         Raises
         ------
         DecisionConflictError
-            CS534 when the verdict names a regression and it is not overridden; the refusal is written to the trail.
+            CS704 when the verdict names a regression and it is not overridden; the refusal is written to the trail.
         ConfigError
-            CS531 no such version; CS535 no verdict, or an override without a reason.
+            CS701 no such version; CS705 no verdict, or an override without a reason.
         """
         folder = self.path(name)
         manifest, digest = read_manifest(folder)
@@ -240,17 +240,17 @@ class Registry:
             previous = self.current
             if previous and previous != name and verdict is None:
                 raise ConfigError(
-                    "CS535",
+                    "CS705",
                     f"{name!r} was not compared with {previous!r}, which is in use. Expected a comparison. Run `models compare`.",
                 )
             if override and not reason.strip():
-                raise ConfigError("CS535", "An override was asked for without a reason. Expected one. Say why with --reason.")
+                raise ConfigError("CS705", "An override was asked for without a reason. Expected one. Say why with --reason.")
             regressions = verdict.regressions if verdict else ()
             facts = _facts(verdict) if verdict else {}
             if regressions and not override:
                 self._write(Entry("refused", name, digest, who, _now(), reason, previous, facts))
                 raise DecisionConflictError(
-                    "CS534",
+                    "CS704",
                     f"{name!r} is not promoted: it falls behind {previous!r} beyond the bounds. "
                     + "; ".join(regressions)
                     + ". Expected "
@@ -266,16 +266,16 @@ class Registry:
         Raises
         ------
         ConfigError
-            CS531 no such version; CS535 no reason; CS536 nothing to go back to.
+            CS701 no such version; CS705 no reason; CS706 nothing to go back to.
         """
         if not reason.strip():
-            raise ConfigError("CS535", "A roll-back was asked for without a reason. Expected one. Say why with --reason.")
+            raise ConfigError("CS705", "A roll-back was asked for without a reason. Expected one. Say why with --reason.")
         with self._locked():
             used = [e for e in self.trail() if e.action in _IN_USE]
             target = to or (used[-1].previous if used else "")
             if not target or target == self.current:
                 raise ConfigError(
-                    "CS536", "There is no earlier version to go back to. Expected a version that was in use before. Name one."
+                    "CS706", "There is no earlier version to go back to. Expected a version that was in use before. Name one."
                 )
             folder = self.path(target)
             manifest, digest = read_manifest(folder)
@@ -318,7 +318,7 @@ class Registry:
                 yield
         except Timeout as error:
             raise DecisionConflictError(
-                "CS537",
+                "CS707",
                 f"Another command has been writing to the registry {self.folder.name!r} for {_WAIT_S} s. Expected one writer. Try again.",
             ) from error
 

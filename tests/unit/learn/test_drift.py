@@ -65,5 +65,5 @@ def test_a_window_is_kept_and_read_again_without_words():
 
 @pytest.mark.parametrize("wrong", [{}, {"n_notes": 1}, {**Window.of([]).to_dict(), "words": [1]}, {**Window.of([]).to_dict(), "codes": 3}])
 def test_what_is_no_profile_is_refused(wrong):
-    with pytest.raises(ConfigError, match="CS538"):
+    with pytest.raises(ConfigError, match="CS708"):
         Window.from_dict(wrong)

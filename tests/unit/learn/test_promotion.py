@@ -101,7 +101,7 @@ def test_other_notes_are_refused():
 
 @pytest.mark.parametrize("wrong", [{"max_drop": -0.1}, {"max_group_drop": 2.0}, {"min_group_codes": 0}, {"overall": ("f2",)}])
 def test_bounds_out_of_range_are_refused(wrong):
-    with pytest.raises(ConfigError, match="CS530"):
+    with pytest.raises(ConfigError, match="CS700"):
         Bounds(**wrong)
 
 

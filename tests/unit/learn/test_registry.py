@@ -59,7 +59,7 @@ def test_promote_and_roll_back_leave_a_trail(registry):
 
 def test_a_regression_is_refused_and_the_refusal_kept(registry):
     registry.promote("v1", who="ann")
-    with pytest.raises(DecisionConflictError, match=r"CS534.*F1 fell"):
+    with pytest.raises(DecisionConflictError, match=r"CS704.*F1 fell"):
         registry.promote("v2", who="bob", verdict=Verdict("F1 fell"))
     assert registry.current == "v1"
     assert registry.trail()[-1].action == "refused"
@@ -67,7 +67,7 @@ def test_a_regression_is_refused_and_the_refusal_kept(registry):
 
 def test_an_override_needs_a_reason(registry):
     registry.promote("v1", who="ann")
-    with pytest.raises(ConfigError, match="CS535"):
+    with pytest.raises(ConfigError, match="CS705"):
         registry.promote("v2", who="bob", verdict=Verdict("F1 fell"), override=True)
     entry = registry.promote("v2", who="bob", verdict=Verdict("F1 fell"), override=True, reason="the old one misses all of urology")
     assert (entry.action, registry.current, list(entry.facts["regressions"])) == ("overridden", "v2", ["F1 fell"])
@@ -75,25 +75,25 @@ def test_an_override_needs_a_reason(registry):
 
 def test_promotion_over_a_version_in_use_needs_a_comparison(registry):
     registry.promote("v1", who="ann")
-    with pytest.raises(ConfigError, match="CS535"):
+    with pytest.raises(ConfigError, match="CS705"):
         registry.promote("v2", who="bob")
 
 
 def test_a_name_is_used_once(registry):
-    with pytest.raises(ConfigError, match="CS533"):
+    with pytest.raises(ConfigError, match="CS703"):
         registry.add(default_model_folder(), name="v1", who="ann")
 
 
 @pytest.mark.parametrize("name", ["../out", "", "a b", ".hidden", "x" * 101])
 def test_names_that_are_no_names_are_refused(registry, name):
-    with pytest.raises(ConfigError, match="CS533"):
+    with pytest.raises(ConfigError, match="CS703"):
         registry.add(default_model_folder(), name=name, who="ann")
-    with pytest.raises(ConfigError, match="CS531"):
+    with pytest.raises(ConfigError, match="CS701"):
         registry.path(name)
 
 
 def test_nothing_to_go_back_to(registry):
-    with pytest.raises(ConfigError, match="CS536"):
+    with pytest.raises(ConfigError, match="CS706"):
         registry.rollback(who="ann", reason="why not")
 
 
@@ -108,7 +108,7 @@ def test_a_changed_trail_is_found(registry, change):
     else:
         lines.reverse()
     file.write_text("".join(lines), encoding="utf-8")
-    with pytest.raises(BundleError, match="CS532"):
+    with pytest.raises(BundleError, match="CS702"):
         registry.trail()
 
 
@@ -145,7 +145,7 @@ def test_commands(registry, run):
     assert json.loads(run("models", "list", "--json", *place).output)[0]["is_current"] is True
     refused = run("models", "promote", "v2", *place)
     assert refused.exit_code == 2
-    assert "CS535" in refused.output
+    assert "CS705" in refused.output
     assert run("models", "promote", "no-such", *place).exit_code == 2
     assert "ann" in run("models", "list", "--trail", *place).output
 
