@@ -14,7 +14,7 @@ from codesuggest.codes import Release, Releases
 from codesuggest.errors import CodesuggestError, InvalidNoteError
 from codesuggest.extract.convert import Extraction
 from codesuggest.extract.pipeline import Extractor
-from codesuggest.model import Model
+from codesuggest.model import Model, default_model_folder, read_manifest
 from codesuggest.rank.candidates import Candidate, CandidateFinder, LeftOut
 from codesuggest.rank.features import NoteView, featurize
 from codesuggest.rank.rules.tables import Rules
@@ -112,7 +112,12 @@ def load(model: str | Path | None = None) -> Suggester:
     >>> result.suggestions[0].code
     'I10'
     """
-    return Suggester(Model.open(model))
+    folder = default_model_folder() if model is None else Path(model)
+    if "learned" in read_manifest(folder)[0].get("parts", ()):
+        from codesuggest.learn.learned_suggester import LearnedSuggester
+
+        return LearnedSuggester.open(folder)
+    return Suggester(Model.open(folder))
 
 
 class Suggester:

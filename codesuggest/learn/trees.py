@@ -1,0 +1,133 @@
+"""Boosted trees as plain arrays: fitted by scikit-learn, stored and evaluated without it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+__all__ = ["BoostedTrees"]
+
+_SETTINGS: dict[str, Any] = {
+    "max_iter": 150,
+    "learning_rate": 0.06,
+    "max_leaf_nodes": 15,
+    "min_samples_leaf": 30,
+    "l2_regularization": 3.0,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BoostedTrees:
+    """Gradient-boosted trees for a yes-or-no question (Friedman 2001), as `sklearn`'s histogram implementation fits them.
+
+    Parameters
+    ----------
+    root : int32 array, length n_trees
+        Node each tree begins with.
+    feature, left, right : int32 arrays, length n_nodes
+        Column compared, and the nodes that follow; a leaf follows itself.
+    threshold, value : float64 arrays, length n_nodes
+        ``x <= threshold`` goes left; log-odds of a leaf.
+    baseline : float
+    depth : int
+        Of the deepest tree.
+    """
+
+    root: NDArray[np.int32]
+    feature: NDArray[np.int32]
+    left: NDArray[np.int32]
+    right: NDArray[np.int32]
+    threshold: NDArray[np.float64]
+    value: NDArray[np.float64]
+    baseline: float
+    depth: int
+
+    @classmethod
+    def fit(
+        cls,
+        X: NDArray[np.float64],
+        y: NDArray[Any],
+        weight: NDArray[np.float64] | None = None,
+        *,
+        seed: int = 0,
+        settings: Mapping[str, float] | None = None,
+    ) -> BoostedTrees:
+        """Fit; `settings` are those of ``HistGradientBoostingClassifier``. One class only gives no trees."""
+        from sklearn.ensemble import HistGradientBoostingClassifier
+
+        share = float(np.average(y, weights=weight)) if len(y) else 0.0
+        if not 0 < share < 1:
+            none = np.zeros(0, np.int32)
+            return cls(none, none, none, none, np.zeros(0), np.zeros(0), 8.0 if share == 1 else -8.0, 0)
+        options = {**_SETTINGS, **(settings or {})}
+        model = HistGradientBoostingClassifier(early_stopping=False, random_state=seed, **options)
+        model.fit(X, y, weight)
+        return cls.of(model)
+
+    @classmethod
+    def of(cls, model: HistGradientBoostingClassifier) -> BoostedTrees:
+        """Take the trees out of a fitted ``HistGradientBoostingClassifier`` for two classes."""
+        root: list[int] = []
+        parts: dict[str, list[NDArray[Any]]] = {k: [] for k in ("feature", "left", "right", "threshold", "value")}
+        at, depth = 0, 0
+        for (tree,) in model._predictors:
+            nodes = tree.nodes
+            leaf = nodes["is_leaf"].astype(bool)
+            here = np.arange(len(nodes))
+            root.append(at)
+            parts["feature"].append(np.where(leaf, 0, nodes["feature_idx"]))
+            parts["threshold"].append(np.where(leaf, 0.0, nodes["num_threshold"]))
+            parts["left"].append(np.where(leaf, here, nodes["left"]) + at)
+            parts["right"].append(np.where(leaf, here, nodes["right"]) + at)
+            parts["value"].append(nodes["value"])
+            depth = max(depth, int(nodes["depth"].max()))
+            at += len(nodes)
+        whole = {k: np.concatenate(v) for k, v in parts.items()}
+        return cls(
+            np.array(root, np.int32),
+            whole["feature"].astype(np.int32),
+            whole["left"].astype(np.int32),
+            whole["right"].astype(np.int32),
+            whole["threshold"].astype(np.float64),
+            whole["value"].astype(np.float64),
+            float(np.ravel(model._baseline_prediction)[0]),
+            depth,
+        )
+
+    def logits(self, X: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the log-odds of each row."""
+        out = np.full(len(X), self.baseline)
+        if not len(self.root):
+            return out
+        for low in range(0, len(X), 4096):
+            rows = X[low : low + 4096]
+            node = np.broadcast_to(self.root, (len(rows), len(self.root))).copy()
+            here = np.arange(len(rows))[:, None]
+            for _ in range(self.depth):
+                goes_left = rows[here, self.feature[node]] <= self.threshold[node]
+                node = np.where(goes_left, self.left[node], self.right[node])
+            out[low : low + len(rows)] += self.value[node].sum(axis=1)
+        return out
+
+    def arrays(self, prefix: str) -> dict[str, NDArray[Any]]:
+        """Return what a model folder stores."""
+        nodes = np.stack([self.feature, self.left, self.right]).astype(np.int32)
+        return {
+            f"{prefix}_root": self.root,
+            f"{prefix}_nodes": nodes,
+            f"{prefix}_values": np.stack([self.threshold, self.value]),
+            f"{prefix}_head": np.array([self.baseline, self.depth]),
+        }
+
+    @classmethod
+    def from_arrays(cls, prefix: str, arrays: dict[str, NDArray[Any]]) -> BoostedTrees:
+        """Take the trees from what a model folder stores."""
+        nodes, values, head = arrays[f"{prefix}_nodes"], arrays[f"{prefix}_values"], arrays[f"{prefix}_head"]
+        return cls(arrays[f"{prefix}_root"], nodes[0], nodes[1], nodes[2], values[0], values[1], float(head[0]), int(head[1]))
