@@ -70,16 +70,18 @@ class Scope:
 
 @dataclass(slots=True)
 class CueTable:
-    """The cues, by their first word.
+    """The cues: those of one word by the word, longer ones by their first two; all their first words.
 
     Examples
     --------
     >>> table = CueTable.default()
-    >>> "denies" in table.by_first
-    True
+    >>> "denies" in table.single, ("history", "of") in table.longer
+    (True, True)
     """
 
-    by_first: dict[str, list[Cue]] = field(default_factory=dict)
+    single: dict[str, list[Cue]] = field(default_factory=dict)
+    longer: dict[tuple[str, str], list[Cue]] = field(default_factory=dict)
+    first_words: set[str] = field(default_factory=set)
 
     @classmethod
     def default(cls) -> CueTable:
@@ -91,8 +93,13 @@ class CueTable:
                 continue
             phrase, assertion, direction, scope = line.split("\t")
             words = tuple(w.lower() for w in tokenize(phrase).words)
-            table.by_first.setdefault(words[0], []).append(Cue(words, assertion, direction, int(scope)))
-        for cues in table.by_first.values():
+            cue = Cue(words, assertion, direction, int(scope))
+            if len(words) == 1:
+                table.single.setdefault(words[0], []).append(cue)
+            else:
+                table.longer.setdefault((words[0], words[1]), []).append(cue)
+            table.first_words.add(words[0])
+        for cues in (*table.single.values(), *table.longer.values()):
             cues.sort(key=lambda c: (-len(c.words), c.words, c.assertion, c.direction))
         return table
 
@@ -126,28 +133,27 @@ def find_scopes(tokens: Tokens, lowers: Sequence[str], layout: Layout, table: Cu
             f"Assertion needs sentence boundaries for {n} tokens and received {len(layout.sentence)}. "
             "Run the sentence component before the assertion component.",
         )
-    by_first = table.by_first
     sentence = layout.sentence.tolist()
     heading = layout.heading.tolist()
     found: list[tuple[int, int, Cue]] = []  # start, end, cue; several cues may share a place
     busy = 0
-    for i in tokens.places(CUE, by_first):
+    single, longer = table.single, table.longer
+    for i in tokens.places(CUE, table.first_words):
         if heading[i] == 2:
             continue
         best = 0
-        for cue in by_first[lowers[i]]:
+        for cue in longer.get((lowers[i], lowers[i + 1]), ()) if i + 1 < n else ():
             length = len(cue.words)
             if length < best:
                 break
-            if length == 1 or (
-                i + length <= n
-                and lowers[i + 1] == cue.words[1]
-                and tuple(lowers[i : i + length]) == cue.words
-                and sentence[i + length - 1] == sentence[i]
-            ):
+            if i + length <= n and tuple(lowers[i : i + length]) == cue.words and sentence[i + length - 1] == sentence[i]:
                 best = length
                 if i + length > busy:  # a cue inside a longer one ("ruled out" in "not ruled out") says nothing
                     found.append((i, i + length, cue))
+        if not best and lowers[i] in single:
+            best = 1
+            if i >= busy:
+                found.extend((i, i + 1, cue) for cue in single[lowers[i]])
         busy = max(busy, i + best)
     closers = tokens.places(CLOSES, CLOSERS)
     scopes: list[Scope] = []
@@ -220,10 +226,10 @@ def _closes(cue: Cue, other: Cue) -> bool:
     return other.assertion != cue.assertion
 
 
-def decide(scopes: Sequence[Scope], first: int, last: int) -> tuple[str, Scope | None]:
-    """Choose the assertion of a mention that covers the tokens from `first` to `last` inclusive."""
+def decide(reaching: Sequence[Scope]) -> tuple[str, Scope | None]:
+    """Choose the strongest of the scopes that reach a mention, the first of equals; "present" when there is none."""
     best: Scope | None = None
-    for scope in scopes:
-        if scope.start <= first and last < scope.end and (best is None or _STRENGTH[scope.assertion] > _STRENGTH[best.assertion]):
+    for scope in reaching:
+        if best is None or _STRENGTH[scope.assertion] > _STRENGTH[best.assertion]:
             best = scope
     return (best.assertion, best) if best else ("present", None)

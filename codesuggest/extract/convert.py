@@ -6,13 +6,13 @@ import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
 
 from codesuggest.codes import Release
 from codesuggest.extract.assertion import REACH, Scope, decide
-from codesuggest.extract.lexicon import KINDS
 from codesuggest.extract.measures import Measure
 from codesuggest.extract.sections import RawSection
 from codesuggest.extract.sentences import Layout
@@ -22,6 +22,7 @@ from codesuggest.records import Mention, Section, Span
 
 __all__ = ["Extraction", "to_extraction"]
 
+_cue_start = attrgetter("cue_start")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,21 +62,19 @@ def _assess(
 ) -> tuple[str, Scope | None]:
     """Decide the assertion of one match."""
     first, last = match.first, match.last
-    reaching = [
-        s
-        for s in scopes
-        if (s.start <= first and last < s.end)
-        or (s.cue_start < first < s.cue_end and s.assertion in ("absent", "someone_else"))
-        or (s.start <= first < s.end and s.assertion == "absent" and last >= s.end and last - s.end < 2)
-    ]
-    # a cue that is part of the term itself does not speak about it
-    inside = set(match.tokens)
-    reaching = [s for s in reaching if not (s.cue_start in inside and s.cue_end - 1 in inside)]
-    if not reaching:
-        assertion, scope = "present", None
-    else:
-        flat = [Scope(s.assertion, min(s.start, first), max(s.end, last + 1), s.cue_start, s.cue_end) for s in reaching]
-        assertion, scope = decide(flat, first, last)
+    assertion, scope = decide(
+        [
+            s
+            for s in scopes
+            if (
+                (s.start <= first and last < s.end)
+                or (s.cue_start < first < s.cue_end and s.assertion in ("absent", "someone_else"))
+                or (s.start <= first < s.end and s.assertion == "absent" and last >= s.end and last - s.end < 2)
+            )
+            # a cue that is part of the term itself does not speak about it
+            and not (s.cue_start in match.tokens and s.cue_end - 1 in match.tokens)
+        ]
+    )
     # "3/7 hx of cough", "20-year history of diabetes": a duration, not the past
     if scope is not None and assertion == "historical" and _is_duration(lowers, scope.cue_start):
         assertion, scope = "present", None
@@ -178,22 +177,22 @@ def to_extraction(
         Every span lies in the text, and its end is greater than its start.
     """
     starts, ends = tokens.starts, tokens.ends
-    lexicon = matcher.lexicon
     sections = tuple(
         Section(s.name, Span(s.start, s.end), Span(s.start, s.body) if s.body > s.start else None)
         for s in raw_sections
         if s.end > s.start
     )
-    ordered = sorted(scopes, key=lambda s: s.cue_start)
-    cue_starts = [s.cue_start for s in ordered]
+    sentence, block = layout.sentence.tolist(), layout.block.tolist()
+    section_of, heading = layout.section.tolist(), layout.heading.tolist()
+    by_sentence: dict[int, list[Scope]] = {}
+    for s in sorted(scopes, key=_cue_start):
+        by_sentence.setdefault(sentence[s.cue_start], []).append(s)
 
-    def near(first: int, last: int) -> list[Scope]:
+    def near(first: int, last: int) -> Sequence[Scope]:
         """Scopes of the same sentence whose cue stands within their longest reach."""
-        low, high = bisect_left(cue_starts, first - REACH), bisect_left(cue_starts, last + REACH)
-        own = int(sentence[first])
-        return [s for s in ordered[low:high] if int(sentence[s.cue_start]) == own]
+        own = by_sentence.get(sentence[first])
+        return [s for s in own if first - REACH <= s.cue_start < last + REACH] if own is not None else ()
 
-    sentence = layout.sentence
     negated = np.zeros(len(tokens), np.bool_)
     for s in scopes:
         if s.assertion in ("absent", "hypothetical", "someone_else"):
@@ -202,10 +201,9 @@ def to_extraction(
     spans: list[tuple[int, ...]] = []
     cue_words: list[str] = []
     for match in matches:
-        _, code_index, root_index, kind_index, official = lexicon.term(match.term)
-        kind = KINDS[kind_index]
-        first, last = match.first, match.last
-        section = raw_sections[layout.section[first]].name
+        term, code, root, kind, source = matcher.describe(match.term)
+        first, last = match.tokens[0], match.tokens[-1]
+        section = raw_sections[section_of[first]].name
         assertion, scope = _assess(match, kind, near(first, last), section, tokens, numbers.lowers)
         cue: tuple[Span, ...] = ()
         words = ""
@@ -217,22 +215,21 @@ def to_extraction(
         if scope is not None:
             cue = (Span(starts[scope.cue_start], ends[scope.cue_end - 1]),)
             words = words or " ".join(numbers.lowers[scope.cue_start : scope.cue_end])
-        code = release.text(code_index)
         mentions.append(
             Mention(
-                span=Span(starts[first], ends[last]),
-                term=lexicon.term_text(match.term),
-                code=code,
-                root=release.text(root_index) if root_index >= 0 else code,
-                kind=kind,
-                assertion=assertion,
-                section=section,
-                cues=cue,
-                quality=match.quality,
-                sentence=int(sentence[first]),
-                block=int(layout.block[first]),
-                is_heading=bool(layout.heading[first] == 1),
-                source="title" if official else "lexicon",
+                Span(starts[first], ends[last]),
+                term,
+                code,
+                root,
+                kind,
+                assertion,
+                section,
+                cue,
+                match.quality,
+                sentence[first],
+                block[first],
+                heading[first] == 1,
+                source,
             )
         )
         spans.append(match.tokens)
@@ -245,7 +242,7 @@ def to_extraction(
         if measure.code not in release:
             continue
         match = Match(-1, tuple(range(first, last + 1)), 1.0, last + 1 - first)
-        section = raw_sections[layout.section[first]].name
+        section = raw_sections[section_of[first]].name
         assertion, scope = _assess(match, measure.kind, near(first, last), section, tokens, numbers.lowers)
         mentions.append(
             Mention(
@@ -256,9 +253,9 @@ def to_extraction(
                 kind=measure.kind,
                 assertion="present" if assertion in ("possible", "conditional", "historical") else assertion,
                 section=section,
-                sentence=int(sentence[first]),
-                block=int(layout.block[first]),
-                is_heading=bool(layout.heading[first] == 1),
+                sentence=sentence[first],
+                block=block[first],
+                is_heading=heading[first] == 1,
                 source="lexicon",
             )
         )

@@ -71,21 +71,17 @@ def find_drug_effects(tokens: Tokens, lowers: Sequence[str], layout: Layout, sec
     Official Guidelines I.C.19.e.5 (a) adverse effect, (c) underdosing.
     """
     drugs = medicines()
-    sentence = layout.sentence
-    n = len(lowers)
+    edges = layout.edges("sentence")
     said: set[int] = set()
+    sentences: dict[tuple[int, int], tuple[str, re.Match[str] | None]] = {}
     for i in tokens.places(MEDICINE, drugs):
         low = lowers[i]
         prefix = drugs[low]
         medicine = low in _ANY_MEDICINE
         if section_names[int(layout.section[i])] in _NOT_PATIENT:
             continue
-        a = i
-        while a > 0 and sentence[a - 1] == sentence[i] and i - a < 60:
-            a -= 1
-        b = i + 1
-        while b < n and sentence[b] == sentence[i] and b - i < 60:
-            b += 1
+        own = layout.sentence[i]
+        a, b = max(edges[own], i - 60), min(edges[own + 1], i + 60)
         if prefix:
             after = lowers[i + 1 : min(b, i + 4)]
             end = 0
@@ -101,8 +97,10 @@ def find_drug_effects(tokens: Tokens, lowers: Sequence[str], layout: Layout, sec
             if not omitted and _CAUSE.search(before):
                 yield _measure(tokens, i, i, f"{prefix}5", "adverse effect")
                 continue
-        joined = " ".join(lowers[a:b])
-        m = _LESS.search(joined)
+        if (a, b) not in sentences:
+            joined = " ".join(lowers[a:b])
+            sentences[a, b] = joined, _LESS.search(joined)
+        joined, m = sentences[a, b]
         if m is None or (a in said and medicine):
             continue
         words_before = joined[: m.start()].count(" ")

@@ -65,14 +65,14 @@ class Extractor:
 
     def __init__(self, lexicon: Lexicon, release: Release, cues: CueTable | None = None) -> None:
         self.release = release
-        self.matcher = TermMatcher(lexicon, range(release.index("B95"), release.subtree_range(release.index("B97"))[1]))
+        self.matcher = TermMatcher(lexicon, release)
         self.cues = cues or CueTable.default()
         self.words = WordTable(self._describe)
         self._flags: dict[str, int] = {}
         for flag, words in (
             (ENDS, MARKS),
             (CLOSES, CLOSERS),
-            (CUE, self.cues.by_first),
+            (CUE, self.cues.first_words),
             (ALIAS, lexicon.aliases),
             (MEDICINE, medicines()),
         ):
@@ -250,6 +250,6 @@ def _write_terms(doc: Doc, state: _State, extractor: Extractor) -> None:
 
     spans = []
     for match in state.matches or []:
-        code = extractor.release.text(extractor.matcher.lexicon.term(match.term)[1])
+        code = extractor.matcher.describe(match.term)[1]
         spans.append(SpacySpan(doc, state.index[match.first], state.index[match.last] + 1, label=code))
     doc.spans["codesuggest_terms"] = spans

@@ -7,7 +7,6 @@ number of words in between; how far it departs from the lexicon's wording is its
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from codesuggest.codes import Release
 from codesuggest.errors import PrerequisiteError
 from codesuggest.extract.lexicon import ENGLISH_LOOKALIKES, FREE_WORDS, KINDS, Alias, Lexicon, bloom_slot
 from codesuggest.extract.sections import RawSection
@@ -221,13 +221,22 @@ class TermMatcher:
     Parameters
     ----------
     lexicon : Lexicon
+    release : Release
+        The release the lexicon was compiled against.
+
+    Attributes
+    ----------
     organisms : range
         Codes (as indexes) of organisms as the cause of disease: "E. coli pyelonephritis" names the organism as well.
+    describe : callable
+        Term to its wording, code, root (the code itself when it is final), kind and source.
     """
 
-    def __init__(self, lexicon: Lexicon, organisms: range = range(0)) -> None:
+    def __init__(self, lexicon: Lexicon, release: Release) -> None:
         self.lexicon = lexicon
-        self.organisms = organisms
+        self.release = release
+        self.organisms = range(release.index("B95"), release.subtree_range(release.index("B97"))[1])
+        self.describe = lru_cache(maxsize=8192)(self._describe)
         self._selected = frozenset(t for t, (_, c) in lexicon.contexts.items() if not _SELECTORS.isdisjoint(c))
         conditions = [c for _, c in lexicon.contexts.values()]
         conditions.extend(dict(a.conditions) for group in lexicon.aliases.values() for a in group)
@@ -237,6 +246,17 @@ class TermMatcher:
         self._asked_starts = frozenset(v[:4] for v in self._asked)
         self.beginnings = lru_cache(maxsize=8192)(self._find_beginnings)
         self._long_words: dict[str, list[str]] = {}
+
+    def _describe(self, term: int) -> tuple[str, str, str, str, str]:
+        _, code, root, kind, is_official = self.lexicon.term(term)
+        text = self.release.text(code)
+        return (
+            self.lexicon.term_text(term),
+            text,
+            self.release.text(root) if root >= 0 else text,
+            KINDS[kind],
+            "title" if is_official else "lexicon",
+        )
 
     def _core(self, expansion: tuple[int, ...]) -> set[int]:
         return {w for w in expansion if w not in self._sides}
@@ -510,6 +530,11 @@ class TermMatcher:
         if gaps > (2 if n_words == 2 else 3):
             return None
         in_order = places == sorted(places)
+        if gaps == 0 and last - first + 1 == len(ordered):  # side by side
+            if not in_order and n_words == 2:
+                return None
+            quality = 1.0 if in_order else 0.9
+            return Match(term, tuple(ordered), quality - 0.1 if not numbers.repaired.isdisjoint(ordered) else quality, n_words)
         quality = 1.0 - 0.08 * gaps
         between = [t for t in range(first + 1, last) if t not in where.values()]
         marks = [lowers[t] for t in between if not lowers[t][0].isalnum()]
@@ -572,7 +597,7 @@ class TermMatcher:
         by_place: dict[tuple[int, ...], list[Match]] = {}
         for match in raw:
             by_place.setdefault(match.tokens, []).append(match)
-        taken: dict[int, list[frozenset[int]]] = {}
+        taken: dict[int, list[tuple[int, int, frozenset[int]]]] = {}  # first and last token, tokens
         kept: list[Match] = []
         order = sorted((-len(t), -max([m.quality for m in group]), t[-1] - t[0], t) for t, group in by_place.items())
         for _, _, _, places in order:
@@ -580,7 +605,7 @@ class TermMatcher:
             n = len(places)
             span = frozenset(places)
             rivals = taken.get(places[0])
-            if rivals is not None and any(span < other for other in rivals):
+            if rivals is not None and any(span < other for _, _, other in rivals):
                 group = [m for m in group if term(m.term)[1] in self.organisms]
                 if not group:
                     continue
@@ -588,9 +613,9 @@ class TermMatcher:
                 n > 1
                 and places[-1] - places[0] + 1 > n
                 and any(
-                    len(other) >= n and min(other) <= places[0] and places[-1] <= max(other) and other != span
+                    first <= places[0] and places[-1] <= last and len(other) >= n and other != span
                     for t in places
-                    for other in taken.get(t, ())
+                    for first, last, other in taken.get(t, ())
                 )
             ):
                 continue  # with gaps, inside a longer term that shares a word with it
@@ -598,7 +623,7 @@ class TermMatcher:
             kept.extend(chosen)
             if n == 1 or max([m.quality for m in chosen]) >= 0.8:
                 for t in places:
-                    taken.setdefault(t, []).append(span)
+                    taken.setdefault(t, []).append((places[0], places[-1], span))
         kept.sort(key=lambda m: (m.tokens, m.term))
         return kept
 
@@ -689,12 +714,9 @@ def _in_section(name: str, values: Sequence[str]) -> bool:
     return name in values or any(v in ("assessment", "plan") and name == "assessment_plan" for v in values)
 
 
-_SMALL = re.compile(r"[a-z]+")
-_CAPITAL = re.compile(r"[A-Z]+")
-
-
 def is_shouting(text: str) -> bool:
     """Whether a text is written in capitals, so that capitals say nothing."""
-    sample = text[:3000]
-    upper = sum(map(len, _CAPITAL.findall(sample)))
-    return upper > 40 and upper > 4 * sum(map(len, _SMALL.findall(sample)))
+    letters = np.frombuffer(text[:3000].encode("ascii", "replace"), np.uint8)
+    # below "A" the difference wraps around to a large number
+    upper = int(np.count_nonzero(letters - np.uint8(ord("A")) < 26))
+    return upper > 40 and upper > 4 * int(np.count_nonzero(letters - np.uint8(ord("a")) < 26))

@@ -10,7 +10,7 @@ slower on new ones, of which every fifth chunk is new. What would change our min
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,8 +48,8 @@ _KEPT = 32_768  # pieces remembered; a table that has grown beyond forgets all b
 _LEAD, _LENGTH, _LINES, _NUMBER, _FLAGS = range(5)
 
 
-class WordTable(dict[str, int]):
-    """Pieces of text (a word and the blanks before it) to their rows.
+class WordTable(dict[str, tuple[int, str, str]]):
+    """Pieces of text (a word and the blanks before it) to row, word as written, and word in lower case.
 
     Parameters
     ----------
@@ -60,13 +60,11 @@ class WordTable(dict[str, int]):
     def __init__(self, describe: Callable[[str, str], tuple[int, int]]) -> None:
         super().__init__()
         self._describe = describe
-        self._words: list[str] = []
-        self._lowers: list[str] = []
         self._known: dict[str, tuple[str, str, int, int]] = {}
         self._new: list[tuple[int, int, int, int, int]] = []
         self._rows: NDArray[np.int32] = np.zeros((_KEPT + 4096, 5), np.int32)
 
-    def __missing__(self, piece: str) -> int:
+    def __missing__(self, piece: str) -> tuple[int, str, str]:
         written = piece.lstrip() or piece
         known = self._known.get(written)
         if known is None:
@@ -77,17 +75,13 @@ class WordTable(dict[str, int]):
         word, low, number, flags = known
         length = len(word)
         lead = len(piece) - length
-        row = self[piece] = len(self._words)
-        self._words.append(word)
-        self._lowers.append(low)
+        entry = self[piece] = (len(self), word, low)
         self._new.append((lead, length, piece.count("\n", 0, lead) if lead else 0, number, flags))
-        return row
+        return entry
 
     def _forget(self) -> None:
         self.clear()
         self._known.clear()
-        self._words.clear()
-        self._lowers.clear()
         self._rows = self._rows[: _KEPT + 4096].copy()
 
     def read(self, text: str) -> Tokens:
@@ -101,27 +95,25 @@ class WordTable(dict[str, int]):
         -------
         Tokens
         """
-        if len(self._words) > _KEPT:
-            self._forget()
         return self._tokens(text, PIECE.findall(text), None)
 
     def describe(self, tokens: Tokens) -> Tokens:
         """Add what is known of the words to tokens that another tokenizer made."""
-        if len(self._words) > _KEPT:
-            self._forget()
         return self._tokens(tokens.text, tokens.words, tokens)
 
-    def _tokens(self, text: str, pieces: list[str], made: Tokens | None) -> Tokens:
-        places = list(map(self.__getitem__, pieces))
+    def _tokens(self, text: str, pieces: Sequence[str], made: Tokens | None) -> Tokens:
+        if len(self) > _KEPT:
+            self._forget()
+        if not pieces:
+            return Tokens(text, [], [], [], [], np.zeros(0, np.int32), np.zeros(0, np.int32))
+        places, words, lowers = map(list, zip(*map(self.__getitem__, pieces), strict=True))
         if self._new:
-            n = len(self._words)
+            n = len(self)
             if n > len(self._rows):
                 self._rows = np.concatenate([self._rows, np.zeros((n, 5), np.int32)])
             self._rows[n - len(self._new) : n] = self._new
             self._new.clear()
-        rows = self._rows[places]
-        words = list(map(self._words.__getitem__, places))
-        lowers = list(map(self._lowers.__getitem__, places))
+        rows = self._rows.take(places, axis=0)
         numbers, flags = rows[:, _NUMBER].copy(), rows[:, _FLAGS].copy()
         if made is not None:
             return Tokens(text, words, made.starts, made.ends, lowers, numbers, flags)
