@@ -38,7 +38,7 @@ from sqlalchemy import (
 )
 
 from codesuggest.decisions.database import reading, writing
-from codesuggest.errors import BundleError, ConfigError, DecisionConflictError
+from codesuggest.errors import BundleError, CodesuggestError, ConfigError, DecisionConflictError
 
 __all__ = ["GENESIS", "MAX_ID", "Chain", "Event", "Problem", "events"]
 
@@ -176,6 +176,14 @@ def _row(event: Event) -> tuple[str, ...]:
     return (event.event_id, event.kind, event.encounter_id, event.subject, event.who, _stamp(event.when), body)
 
 
+def _conflict(event_id: str) -> DecisionConflictError:
+    return DecisionConflictError(
+        "CS505",
+        f"The event {event_id!r} is already recorded with other content. Expected the same content, or a new id. "
+        "Give the new event an id of its own; events are never changed.",
+    )
+
+
 def _is_storable(value: str) -> bool:
     if value.isascii():
         return "\0" not in value
@@ -250,11 +258,7 @@ class Chain:
                 if earlier == row[1:]:
                     continue
                 if earlier is not None:
-                    raise DecisionConflictError(
-                        "CS505",
-                        f"The event {row[0]!r} is already recorded with other content. Expected the same content, or a new id. "
-                        "Give the new event an id of its own; events are never changed.",
-                    )
+                    raise _conflict(row[0])
                 seq += 1
                 link = _link(link, (seq, *row))
                 rows.append({**dict(zip(_COLUMNS, (seq, *row), strict=True)), "hash": link})
@@ -274,6 +278,22 @@ class Chain:
     def _head(connection: Connection) -> tuple[int, str]:
         row = connection.execute(select(_heads.c.seq, _heads.c.hash).where(_heads.c.name == "events")).one_or_none()
         return (int(row.seq), str(row.hash)) if row else (0, GENESIS)
+
+    def refused(self, new: Sequence[Event]) -> dict[int, CodesuggestError]:
+        """Return which events of a list `append` would refuse, by their place in it, and why; for who wants the others in."""
+        found: dict[int, CodesuggestError] = {}
+        rows: dict[int, tuple[str, ...]] = {}
+        for i, event in enumerate(new):
+            try:
+                rows[i] = _row(event)
+            except CodesuggestError as error:
+                found[i] = error
+        with reading(self.engine) as connection:
+            known = self._known(connection, [row[0] for row in rows.values()])
+        for i, row in rows.items():
+            if known.setdefault(row[0], row[1:]) != row[1:]:
+                found[i] = _conflict(row[0])
+        return found
 
     def _sound_head(self, connection: Connection) -> tuple[int, str]:
         """Return the head after a look at the last event: nothing is written after a chain whose end was tampered with."""
@@ -326,11 +346,12 @@ class Chain:
             sql = sql.where(events.c.happened_at >= _stamp(since))
         while True:
             with reading(self.engine) as connection:
-                found = _events(connection, sql.where(events.c.seq > after))
-            yield from found
+                found = connection.execute(sql.where(events.c.seq > after)).all()
+            for row in found:  # parsed one at a time: a page of parsed bodies keeps the garbage collector busy
+                yield _event(row)
             if len(found) < _PAGE:
                 return
-            after = found[-1].seq
+            after = found[-1][0]
 
     def find(self, event_id: str) -> Event | None:
         """Return an event by its id; None when there is none."""
@@ -414,10 +435,12 @@ def _follows(link: str, row: Sequence[Any], stored: object) -> bool:
 
 
 def _events(connection: Connection, sql: Select[Any]) -> list[Event]:
-    return [
-        Event(event_id, kind, encounter_id, who, dt.datetime.fromisoformat(happened_at), json.loads(body), int(seq), subject)
-        for seq, event_id, kind, encounter_id, subject, who, happened_at, body in connection.execute(sql)
-    ]
+    return [_event(row) for row in connection.execute(sql)]
+
+
+def _event(row: Sequence[Any]) -> Event:
+    seq, event_id, kind, encounter_id, subject, who, happened_at, body = row
+    return Event(event_id, kind, encounter_id, who, dt.datetime.fromisoformat(happened_at), json.loads(body), seq, subject)
 
 
 def _require_unicode(connection: Connection) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import gc
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,7 +17,7 @@ from codesuggest.codes.code import ICD10CM, ICD10PCS, Code, without_dot
 from codesuggest.decisions.database import open_database
 from codesuggest.decisions.events import Chain, Event, Problem
 from codesuggest.errors import DecisionConflictError
-from codesuggest.records import Decision, FinalCode, Review, Shown, Span
+from codesuggest.records import STAGES, Decision, FinalCode, Review, Shown, Span
 
 __all__ = ["DecisionLog", "Key", "Standing", "decision_of", "normal_code", "review_of", "to_event"]
 
@@ -112,8 +115,9 @@ class DecisionLog:
         since: dt.datetime | None = None,
     ) -> Iterator[Decision]:
         """Yield every decision in the order recorded, lazily."""
+        shared: dict[str, dict[str, str]] = {}
         for event in self.chain.read(kind="decision", encounter_id=encounter_id, subject=note_id, who=who, since=since):
-            yield decision_of(event)
+            yield decision_of(event, shared)
 
     def reviews(self, *, encounter_id: str | None = None) -> Iterator[Review]:
         """Yield every finished review in the order recorded, lazily."""
@@ -122,7 +126,8 @@ class DecisionLog:
 
     def standing(self, *, encounter_id: str | None = None) -> dict[Key, Decision]:
         """Return the decision that stands for each ``(note_id, system, code)``; see `Standing`."""
-        state = Standing(self.decisions(encounter_id=encounter_id))
+        with _without_collector():
+            state = Standing(self.decisions(encounter_id=encounter_id))
         return {key: decision for key in state if (decision := state.of(key)) is not None}
 
     def verify(self, *, head: str | None = None) -> tuple[Problem, ...]:
@@ -151,30 +156,46 @@ class Standing:
     """
 
     def __init__(self, decisions: Iterable[Decision] = ()) -> None:
-        self._stages: dict[Key, dict[str, Decision]] = {}
+        self._latest: dict[str, dict[Key, Decision]] = {stage: {} for stage in STAGES}
         for decision in decisions:
             self.add(decision)
 
     def __iter__(self) -> Iterator[Key]:
-        return iter(self._stages)
+        """Every code that anything was decided about, in the order it first was at its stage."""
+        coder, audit = self._latest["coder"], self._latest["audit"]
+        yield from coder
+        yield from (key for key in audit if key not in coder)
 
     def add(self, decision: Decision) -> Decision | None:
         """Take in the next decision; return the one of its stage that does not stand any more: an earlier one, or this one itself."""
-        stages = self._stages.setdefault((decision.note_id, decision.system, decision.code), {})
-        earlier = stages.get(decision.stage)
+        latest = self._latest[decision.stage]
+        key = (decision.note_id, decision.system, decision.code)
+        earlier = latest.get(key)
         if earlier is not None and earlier.when > decision.when:
             return decision
-        stages[decision.stage] = decision
+        latest[key] = decision
         return earlier
 
     def at(self, key: Key, stage: str) -> Decision | None:
         """Return what stands at one stage; None where nothing was decided or it was taken back."""
-        found = self._stages.get(key, {}).get(stage)
+        found = self._latest[stage].get(key)
         return found if found is not None and found.action != "retract" else None
 
     def of(self, key: Key) -> Decision | None:
         """Return what stands: the auditor's decision, else the coder's."""
         return self.at(key, "audit") or self.at(key, "coder")
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Keep the garbage collector from walking, again and again, a growing crowd that lives on: half the time of 100,000 decisions."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _refuse_conflicts(connection: Connection, new: Sequence[Event], revises: frozenset[str]) -> None:
@@ -204,6 +225,7 @@ def _refuse_conflicts(connection: Connection, new: Sequence[Event], revises: fro
         state.add(decision)
 
 
+@lru_cache(maxsize=100_000)
 def normal_code(code: str, system: str = ICD10CM) -> str:
     """Return a code as it is stored in the log: capitals, with the dot.
 
@@ -245,7 +267,7 @@ def to_event(made: Decision | Review) -> Event:
             "reason": made.reason,
             "probability": None if made.probability is None else float(made.probability),
             "text_sha256": made.text_sha256,
-            "versions": dict(made.versions),
+            "versions": _plain(made.versions),
             "in_encounter": bool(made.encounter_id),
         }
         return Event(made.event_id, "decision", made.encounter_id or made.note_id, made.who, made.when, body, subject=made.note_id)
@@ -257,16 +279,30 @@ def to_event(made: Decision | Review) -> Event:
             [s.note_id, s.system, normal_code(s.code, s.system), int(s.rank), float(s.probability), bool(s.selected)] for s in made.shown
         ],
         "codes": [[c.system, normal_code(c.code, c.system), c.poa] for c in made.codes],
-        "facts": dict(made.facts),
+        "facts": _plain(made.facts),
         "edits": {rule: int(n) for rule, n in made.edits.items()},
-        "versions": dict(made.versions),
+        "versions": _plain(made.versions),
     }
     return Event(made.event_id, "review", made.encounter_id, made.who, made.finished, body, subject=made.encounter_id)
 
 
-def decision_of(event: Event) -> Decision:
-    """Return the decision that an event records."""
+def _plain(mapping: Mapping[str, str]) -> dict[str, str]:
+    return {str(key): str(value) for key, value in mapping.items()}
+
+
+def decision_of(event: Event, shared: dict[str, dict[str, str]] | None = None) -> Decision:
+    """Return the decision that an event records.
+
+    Parameters
+    ----------
+    event : Event
+    shared : dict, optional
+        Versions met so far, by their text: decisions of one model then hold one mapping among them.
+    """
     body: Mapping[str, Any] = event.body
+    versions = body["versions"]
+    if shared is not None:
+        versions = shared.setdefault(repr(versions), versions)
     return Decision(
         note_id=body["note_id"],
         code=body["code"],
@@ -281,7 +317,7 @@ def decision_of(event: Event) -> Decision:
         reason=body["reason"],
         probability=body["probability"],
         text_sha256=body["text_sha256"],
-        versions=body["versions"],
+        versions=versions,
         event_id=event.event_id,
     )
 
