@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 
+from codesuggest.queries.labs import read_quantities
+from codesuggest.queries.places import Place
+from codesuggest.queries.reading import Patient
 from codesuggest.queries.values import Indicator
+from codesuggest.queries.vitals import read_vitals
 from codesuggest.records import Section
 
 __all__ = ["Indicator", "find_indicators"]
-
-_READERS: tuple[Callable[..., Iterable[Indicator]], ...] = ()
 
 
 def find_indicators(
@@ -21,7 +23,7 @@ def find_indicators(
     sex: str | None = None,
     date_of_service: dt.date | None = None,
 ) -> tuple[Indicator, ...]:
-    """Find laboratory values, vital signs, treatments, imaging and cultures.
+    """Find laboratory values, vital signs, treatments, imaging, cultures and signs on examination.
 
     Parameters
     ----------
@@ -39,6 +41,19 @@ def find_indicators(
     -------
     tuple of Indicator
         By place in the text.
+
+    Examples
+    --------
+    >>> for i in find_indicators("Na 128 (L), Hgb 7.2 -> 6.8 g/dL. BP 85/50. Goal K > 4."):
+    ...     print(i.name, i.value, i.unit, i.flag, i.interpretation)
+    sodium 128.0 mmol/L L low
+    hemoglobin 7.2 g/dL  low
+    hemoglobin 6.8 g/dL  low
+    systolic_bp 85.0 mmHg  critical_low
+    diastolic_bp 50.0 mmHg  low
     """
-    found = [indicator for reader in _READERS for indicator in reader(text)]
-    return tuple(sorted(found, key=lambda i: (i.span.start, i.span.end, i.name)))
+    place = Place(text, sections, date_of_service)
+    patient = Patient(age_years, sex)
+    quantities, _ = read_quantities(place, patient)
+    found = read_vitals(place, patient, quantities)
+    return tuple(sorted(found, key=lambda i: (i.span.start, i.span.end)))
