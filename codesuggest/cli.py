@@ -22,8 +22,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from codesuggest import __version__
+from codesuggest.audit.commands import audit_app, report_command
 from codesuggest.batch.commands import score_command
 from codesuggest.codes.commands import app as codes_app
+from codesuggest.decisions.commands import app as decisions_app
 from codesuggest.edits.commands import changes, edits_app, policies_app
 from codesuggest.errors import CodesuggestError, CodesuggestWarning, ConfigError
 from codesuggest.extract.commands import app as lexicon_app
@@ -45,14 +47,17 @@ app = typer.Typer(
     help="Suggests ICD-10-CM codes for clinical notes, each with the words that support it, for a coder to confirm.",
 )
 app.add_typer(codes_app, name="codes")
+app.add_typer(decisions_app, name="decisions")
 app.add_typer(lexicon_app, name="lexicon")
 app.add_typer(edits_app, name="edits")
 app.add_typer(policies_app, name="policies")
 app.add_typer(models_app, name="models")
+app.add_typer(audit_app, name="audit")
 codes_app.registered_commands = [c for c in codes_app.registered_commands if c.name != "changes"]
 codes_app.command("changes")(changes)  # the same, and what it does to open charts and policies
 lexicon_app.command("add")(add_index_command)
 app.command("score")(score_command)
+app.command("report")(report_command)
 app.command("evaluate")(evaluate_command)
 
 _JSON_LINES = (".jsonl", ".ndjson")

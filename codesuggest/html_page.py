@@ -25,9 +25,10 @@ table{border-collapse:collapse;margin:8px 0 14px;font-size:13.5px;width:100%}
 caption{text-align:left;font-weight:600;padding:4px 0}
 th,td{padding:4px 9px;text-align:left;border-bottom:1px solid #eceef1;vertical-align:top}
 th{font-weight:600;color:#414954;border-bottom:1px solid #c3c8cf}
-td.n,th.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}td.n{white-space:nowrap}th{vertical-align:bottom}
 tr.f td{background:#f4f6f8;font-weight:600}td.c{white-space:nowrap;font-weight:600}
 .plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(430px,1fr));gap:16px}img{max-width:100%;height:auto}
+figure{margin:0}figcaption{font-weight:600;font-size:13.5px;margin:6px 0 2px}
 .two{display:grid;grid-template-columns:repeat(auto-fit,minmax(430px,1fr));gap:0 32px}
 .box{border-left:4px solid #0072b2;background:#f2f7fb;padding:8px 14px;margin:10px 0}
 .warn{border-left-color:#d55e00;background:#fdf4ee}
