@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from codesuggest.queries.layouts import read_tables
-from codesuggest.queries.names import key_of, name_pattern
 from codesuggest.queries.places import Place
 from codesuggest.queries.quantities import Quantity, load_quantities, measure, names_of
 from codesuggest.queries.reading import (
@@ -24,6 +23,7 @@ from codesuggest.queries.reading import (
     read_values,
     read_word,
 )
+from codesuggest.queries.spelling import key_of, name_pattern
 from codesuggest.queries.values import Indicator
 from codesuggest.records import Span
 

@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from codesuggest.queries.names import key_of
 from codesuggest.queries.places import DATE, TIME, WHEN, Place, when_of
 from codesuggest.queries.quantities import Quantity, Value, unit_of
 from codesuggest.queries.reading import (
@@ -29,6 +28,7 @@ from codesuggest.queries.reading import (
     number_of,
     read_tail,
 )
+from codesuggest.queries.spelling import key_of
 from codesuggest.queries.values import Indicator
 from codesuggest.records import Span
 

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Literal
 
-from codesuggest.queries.names import folded
+from codesuggest.queries.spelling import folded
 from codesuggest.records import Section
 
 __all__ = ["DATE", "TIME", "WHEN", "Place", "when_of"]

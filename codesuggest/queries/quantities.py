@@ -13,7 +13,7 @@ from functools import lru_cache
 from importlib import resources
 
 from codesuggest.errors import ConfigError
-from codesuggest.queries.names import key_of, read_table
+from codesuggest.queries.spelling import key_of, read_table
 from codesuggest.queries.values import Category, Interpretation
 
 __all__ = ["Limits", "Quantity", "Unit", "Value", "interpret", "load_quantities", "measure", "unit_of"]
