@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import os
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,7 +23,12 @@ __all__ = ["audit_app", "report_command"]
 audit_app = typer.Typer(no_args_is_help=True, help="Quality assurance: draw charts to audit, measure agreement, write feedback.")
 
 _Log = Annotated[
-    str, typer.Option("--db", help="Decision log: a SQLite file, a PostgreSQL URL, or an exported .jsonl, .csv or .parquet.")
+    str,
+    typer.Option(
+        "--db",
+        envvar="CODESUGGEST_DB",
+        help="Decision log: a file (SQLite), postgresql://USER@HOST/NAME, or an exported .jsonl, .csv or .parquet.",
+    ),
 ]
 _Since = Annotated[dt.datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only charts finished from this day on (UTC).")]
 _Until = Annotated[dt.datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only charts finished before this day (UTC).")]
@@ -34,7 +38,7 @@ _Second = Annotated[
     Path | None,
     typer.Option(exists=True, dir_okay=False, help="A worksheet filled in by the auditor: encounter_id, who, codes a line."),
 ]
-_HERE = os.environ.get("CODESUGGEST_DB", "codesuggest.sqlite")
+_HERE = "codesuggest.sqlite"
 
 
 class _Strategy(StrEnum):
