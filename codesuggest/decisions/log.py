@@ -19,7 +19,7 @@ from codesuggest.decisions.events import Chain, Event, Problem
 from codesuggest.errors import DecisionConflictError
 from codesuggest.records import STAGES, Decision, FinalCode, Review, Shown, Span
 
-__all__ = ["DecisionLog", "Key", "Standing", "decision_of", "normal_code", "review_of", "to_event"]
+__all__ = ["DecisionLog", "Key", "Standing", "decision_of", "normal_code", "review_of", "to_event", "uncollected"]
 
 Key = tuple[str, str, str]
 """``(note_id, system, code)``: what a decision is about."""
@@ -126,7 +126,7 @@ class DecisionLog:
 
     def standing(self, *, encounter_id: str | None = None) -> dict[Key, Decision]:
         """Return the decision that stands for each ``(note_id, system, code)``; see `Standing`."""
-        with _without_collector():
+        with uncollected():
             state = Standing(self.decisions(encounter_id=encounter_id))
         return {key: decision for key in state if (decision := state.of(key)) is not None}
 
@@ -187,7 +187,7 @@ class Standing:
 
 
 @contextmanager
-def _without_collector() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """Keep the garbage collector from walking, again and again, a growing crowd that lives on: half the time of 100,000 decisions."""
     was_on = gc.isenabled()
     gc.disable()
