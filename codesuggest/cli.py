@@ -26,6 +26,7 @@ from codesuggest.audit.commands import audit_app, report_command
 from codesuggest.batch.commands import score_command
 from codesuggest.codes.commands import app as codes_app
 from codesuggest.decisions.commands import app as decisions_app
+from codesuggest.desk.commands import desk_app
 from codesuggest.edits.commands import changes, edits_app, policies_app
 from codesuggest.errors import CodesuggestError, CodesuggestWarning, ConfigError
 from codesuggest.extract.commands import app as lexicon_app
@@ -35,7 +36,6 @@ from codesuggest.records import Failure, Note
 from codesuggest.terminal import console, print_json, reported
 
 if TYPE_CHECKING:
-
     from codesuggest.suggester import Suggester
 
 __all__ = ["app", "main", "read_notes", "sample_note"]
@@ -46,6 +46,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Suggests ICD-10-CM codes for clinical notes, each with the words that support it, for a coder to confirm.",
 )
+app.add_typer(desk_app, name="desk")
 app.add_typer(codes_app, name="codes")
 app.add_typer(decisions_app, name="decisions")
 app.add_typer(lexicon_app, name="lexicon")
@@ -59,8 +60,6 @@ lexicon_app.command("add")(add_index_command)
 app.command("score")(score_command)
 app.command("report")(report_command)
 app.command("evaluate")(evaluate_command)
-
-_JSON_LINES = (".jsonl", ".ndjson")
 
 
 class _Setting(StrEnum):
@@ -102,41 +101,29 @@ def sample_note() -> Note:
     )
 
 
-def read_notes(files: Sequence[Path], facts: dict[str, Any] | None = None) -> Iterator[Note | Failure]:
+def read_notes(files: Sequence[Path], facts: dict[str, Any] | None = None, kind: str | None = None) -> Iterator[Note | Failure]:
     """Read the notes of files, in order; a file or line that cannot be read is a failure in its place.
 
     Parameters
     ----------
     files : sequence of Path
-        Text files, one note each; ``-`` for standard input; files of JSON lines (``.jsonl``, ``.ndjson``), one note a line.
+        Text files, one note each; ``-`` for standard input; JSON lines, FHIR, C-CDA, HL7 v2 or HTML, by ending or beginning.
     facts : dict, optional
-        Fields of `Note` that hold for every note, unless its JSON line says otherwise.
+        Fields of `Note` that hold for every note, unless its file says otherwise.
+    kind : str, optional
+        Kind of the files, one of `codesuggest.notes.FORMATS`, where neither ending nor beginning tells.
 
     Yields
     ------
     Note or Failure
         A text file's note is called after the file without its suffix; after the whole path when two would have one name.
     """
-    from codesuggest.notes import read_jsonl, read_text
+    from codesuggest.notes import notes_of, read_documents
 
     stems = Counter(_stem(path) for path in files)
     for path in files:
-        if path.suffix.lower() in _JSON_LINES:
-            try:
-                yield from read_jsonl(path, facts)
-            except CodesuggestError as error:
-                yield Failure(path.name, error.error_id, error.message)
-            continue
         note_id = _stem(path) if stems[_stem(path)] == 1 else str(path)
-        try:
-            found = read_text(path)
-            note = Note(note_id, found.text, **(facts or {}))
-        except CodesuggestError as error:
-            yield Failure(note_id, error.error_id, error.message)
-            continue
-        if found.warning:
-            warnings.warn(found.warning, CodesuggestWarning, stacklevel=2)
-        yield note
+        yield from notes_of(read_documents(path, facts, kind=kind, note_id=note_id), warn=True)
 
 
 def _stem(path: Path) -> str:
@@ -157,11 +144,20 @@ def _check_sources(files: Sequence[Path], *, sample: bool) -> None:
 def suggest(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="FILE", help="Text files; '-' for standard input; .jsonl files with note_id and text a line."),
+        typer.Argument(
+            metavar="FILE",
+            help="Text files; '-' for standard input; .jsonl files with note_id and text a line; FHIR, C-CDA, HL7 v2, HTML.",
+        ),
     ] = None,
     sample: Annotated[bool, typer.Option("--sample", help="Use the discharge summary that ships with the library.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a note, each on a line.")] = False,
     show_all: Annotated[bool, typer.Option("--all", help="Show every code and everything left out.")] = False,
+    input_format: Annotated[
+        str | None,
+        typer.Option(
+            "--format", help="text, jsonl, fhir, ccda, hl7 or html, where the ending or the beginning of FILE does not tell."
+        ),
+    ] = None,
     kind: Annotated[str | None, typer.Option(help="Kind of note, for example 'discharge summary'.")] = None,
     setting: Annotated[_Setting | None, typer.Option(help="Where the patient was seen.")] = None,
     day: Annotated[
@@ -195,7 +191,9 @@ def suggest(
     suggester = load(model)
     if threshold is not None:
         suggester.threshold = threshold
-    notes: Iterator[Note | Failure] = iter([dataclasses.replace(sample_note(), **facts)]) if sample else read_notes(paths, facts)
+    notes: Iterator[Note | Failure] = (
+        iter([dataclasses.replace(sample_note(), **facts)]) if sample else read_notes(paths, facts, input_format)
+    )
     worst = 0
     with warnings.catch_warnings():
         warnings.simplefilter("always", CodesuggestWarning)

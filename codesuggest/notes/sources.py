@@ -1,4 +1,4 @@
-"""One way in for collections of notes: a folder, JSON lines, CSV, Parquet or FHIR, always in the same order."""
+"""One way in for collections of notes: a folder, JSON lines, CSV, Parquet, FHIR, C-CDA or HL7 v2, always in the same order."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from codesuggest.errors import CodesuggestError, InputFormatError
+from codesuggest.notes.ccda import read_ccda
 from codesuggest.notes.columns import Columns
-from codesuggest.notes.fhir import read_fhir_json
+from codesuggest.notes.document import notes_of
+from codesuggest.notes.fhir import Facts, gather_facts, read_bundle, read_ndjson
+from codesuggest.notes.hl7v2 import read_hl7
+from codesuggest.notes.reading import ENDINGS, first_resource, format_of_bytes, read_html
 from codesuggest.notes.streams import stem_and_kind
 from codesuggest.notes.tables import read_csv, read_json_lines, read_parquet
 from codesuggest.notes.text import decode, read_bytes
@@ -20,15 +24,13 @@ from codesuggest.records import Failure, Note
 __all__ = ["KINDS", "NoteSource"]
 
 KINDS: dict[str, str] = {
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
     ".csv": "csv",
     ".tsv": "tsv",
     ".parquet": "parquet",
     ".pq": "parquet",
-    ".json": "fhir",
+    **ENDINGS,
 }
-"""Ending to kind of file; a file of any other ending is the text of one note."""
+"""Ending to kind of file; a file of any other ending is the text of one note, unless it begins as HL7 v2, C-CDA, HTML or FHIR."""
 
 
 class NoteSource:
@@ -41,7 +43,7 @@ class NoteSource:
         names begin with a dot are left out; everything else is a note or a failure, so that nothing is lost in silence.
     columns : Columns, optional
         Which column is which field, and values for fields that are not given.
-    kind : {"text", "jsonl", "csv", "tsv", "parquet", "fhir"}, optional
+    kind : {"text", "jsonl", "csv", "tsv", "parquet", "fhir", "ccda", "hl7", "html"}, optional
         Read every file as this kind, whatever its ending.
     delimiter : str, optional
         Between the cells of a CSV file.
@@ -70,6 +72,7 @@ class NoteSource:
         self.kind = kind
         self.delimiter = delimiter
         self.position_bytes = 0
+        self._facts: Facts | None = None
         if not self.path.exists():
             raise InputFormatError(
                 "CS550", f"{str(self.path)!r} does not exist. Expected a folder of notes, or a file of them. Check the path."
@@ -113,21 +116,19 @@ class NoteSource:
             if self.path.is_dir() and file.parent != folder:
                 folder = file.parent
                 stems = Counter(Path(n).stem for n in os.listdir(folder))  # noqa: PTH208 - names alone are needed
+                self._facts = None
             kind = self._kind_of(file)
             try:
                 size = file.stat().st_size
             except OSError:
                 size = 0  # gone since the start: reading it says so
             try:
-                if kind == "text":
-                    yield self._text(file, name if stems[file.stem] > 1 else name.removesuffix(file.suffix))
-                else:
-                    start = done
+                start = done
 
-                    def move(n: int, start: int = start) -> None:
-                        self.position_bytes = start + n
+                def move(n: int, start: int = start) -> None:
+                    self.position_bytes = start + n
 
-                    yield from self._table(file, kind, move)
+                yield from self._notes(file, kind, name if stems[file.stem] > 1 else name.removesuffix(file.suffix), move)
             finally:
                 done += size
                 self.position_bytes = done
@@ -135,21 +136,45 @@ class NoteSource:
     def _kind_of(self, file: Path) -> str:
         return self.kind or KINDS.get(stem_and_kind(file)[1], "text")
 
-    def _table(self, file: Path, kind: str, move: Any) -> Iterator[Note | Failure]:  # noqa: ANN401 - a Position
-        if kind == "jsonl":
-            return read_json_lines(file, self.columns, move)
-        if kind == "parquet":
-            return read_parquet(file, self.columns, move)
-        if kind == "fhir":
-            return read_fhir_json(file, self.columns.defaults)
-        return read_csv(file, self.columns, move, delimiter=self.delimiter or ("\t" if kind == "tsv" else ","))
+    def _notes(self, file: Path, kind: str, note_id: str, move: Any) -> Iterator[Note | Failure]:  # noqa: ANN401 - a Position
+        if kind == "text":
+            note_id = note_id.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+            try:
+                data = read_bytes(file)
+                kind = "text" if self.kind is not None else format_of_bytes(data[:4096])
+                if kind == "text":
+                    yield Note(note_id, decode(data, name=note_id).text, **_without_text(self.columns.defaults))
+                    return
+            except CodesuggestError as error:
+                yield Failure(note_id, error.error_id, error.message)
+                return
+        defaults = self.columns.defaults
+        if kind == "jsonl" and first_resource(file):
+            facts = self._facts_of(file.parent) if self.path.is_dir() else Facts()
+            yield from notes_of(read_ndjson(file, defaults, facts=facts, position=move, other=self.columns.note))
+        elif kind == "jsonl":
+            yield from read_json_lines(file, self.columns, move)
+        elif kind == "parquet":
+            yield from read_parquet(file, self.columns, move)
+        elif kind == "fhir":
+            yield from notes_of(read_bundle(file, defaults, move))
+        elif kind == "hl7":
+            yield from notes_of(read_hl7(file, defaults, move))
+        elif kind == "ccda":
+            yield from notes_of(read_ccda(file, defaults, note_id))
+        elif kind == "html":
+            yield from notes_of(read_html(file, defaults, note_id))
+        else:
+            yield from read_csv(file, self.columns, move, delimiter=self.delimiter or ("\t" if kind == "tsv" else ","))
 
-    def _text(self, file: Path, note_id: str) -> Note | Failure:
-        note_id = note_id.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-        try:
-            return Note(note_id, decode(read_bytes(file), name=note_id).text, **_without_text(self.columns.defaults))
-        except CodesuggestError as error:
-            return Failure(note_id, error.error_id, error.message)
+    def _facts_of(self, folder: Path) -> Facts:
+        """Collect the patients, encounters and coverages of a folder's bulk export, once."""
+        if self._facts is None:
+            self._facts = Facts()
+            for file in sorted(folder.iterdir()):
+                if self._kind_of(file) == "jsonl" and file.is_file() and first_resource(file) in Facts.TYPES:
+                    gather_facts(file, self._facts)
+        return self._facts
 
 
 def _without_text(defaults: Mapping[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from typing import Any
 
 from codesuggest.errors import InputFormatError, PrerequisiteError
 from codesuggest.notes.columns import Columns
-from codesuggest.notes.fhir import notes_of_resource
+from codesuggest.notes.document import notes_of
+from codesuggest.notes.fhir import readings_of_resource
 from codesuggest.notes.streams import lines_of, open_stream
 from codesuggest.notes.text import MAX_BYTES
 from codesuggest.records import Failure, Note
@@ -44,7 +45,7 @@ def read_json_lines(path: Path, columns: Columns, position: Position) -> Iterato
             if isinstance(row, Failure):
                 yield row
             elif "resourceType" in row:
-                yield from notes_of_resource(row, place, columns.defaults)
+                yield from notes_of(readings_of_resource(row, place, columns.defaults))
             else:
                 yield _note_of_json(row, place, columns)
 
