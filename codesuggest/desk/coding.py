@@ -115,7 +115,7 @@ class Coding:
             {**c, "findings": places.get(c["code"], []), "decision": decisions.get(key)} for key, c in now.contents.codes.items()
         ]
         release, _ = self._release(row)
-        for (system, code), held in now.standing.items():
+        for system, code in now.standing:
             if (system, code) not in now.contents.codes:
                 codes.append(_added(system, code, decisions[system, code], release, now.contents, places.get(code, [])))
         moving = {
@@ -345,6 +345,36 @@ class Coding:
     def _about(self, row: Row[Any], contents: Contents, key: tuple[str, str]) -> dict[str, Any] | None:
         held = Standings(self.log.decisions(encounter_id=row.encounter_id)).standing().get(key)
         return None if held is None else _decision_object(held, _positions(contents))
+
+    # -- queries -----------------------------------------------------------------------------------------------------
+
+    def write_query(
+        self,
+        chart_id: str,
+        who: Identity,
+        topic: str,
+        question: str,
+        options: Sequence[str],
+        places: Sequence[tuple[int, int, int]],
+    ) -> dict[str, Any]:
+        """Write a query to the physician, with the words of the documents that it quotes; it is not sent yet.
+
+        Raises
+        ------
+        InvalidSpanError
+            CS618 when a range is outside its document; else as `Store.require_working`.
+        """
+        with reading(self.store.engine) as connection:
+            row = self.store.row(connection, chart_id)
+            self.store.require_working(row, who)
+        contents = self.store.contents(row)
+        self._spans(contents, tuple(places))
+        indicators = [
+            {"document": d, "start": start, "end": end, "excerpt": contents.documents[d].text[start:end]}
+            for d, start, end in places
+        ]
+        body = {"topic": topic, "question": question, "options": list(options), "indicators": indicators, "problems": []}
+        return self.store.add_query(chart_id, who, body)
 
     # -- finishing ---------------------------------------------------------------------------------------------------
 

@@ -399,6 +399,21 @@ class Store:
             raise missing_chart(chart_id)
         return found
 
+    def chart_id(self, name: str) -> str:
+        """Give the id of a chart, by its id or its encounter.
+
+        Raises
+        ------
+        MissingChartError
+            CS610 when there is none.
+        """
+        with reading(self.engine) as connection:
+            sql = select(charts.c.chart_id).where(or_(charts.c.chart_id == name, charts.c.encounter_id == name))
+            found = connection.execute(sql.order_by((charts.c.chart_id == name).desc()).limit(1)).scalar_one_or_none()
+        if found is None:
+            raise missing_chart(name)
+        return str(found)
+
     def require_reader(self, row: Row[Any], who: Identity) -> None:
         """Refuse who may not read the chart.
 
@@ -704,9 +719,7 @@ class Store:
             self.change(connection, row, who, "query written")
         return {**full, "query_id": query_id, "status": "pending"}
 
-    def move_query(
-        self, chart_id: str, query_id: str, who: Identity, what: str, **values: str
-    ) -> tuple[dict[str, Any], Row[Any]]:
+    def move_query(self, chart_id: str, query_id: str, who: Identity, what: str, **values: str) -> dict[str, Any]:
         """Send, answer or withdraw a query.
 
         Parameters
@@ -754,11 +767,9 @@ class Store:
             n_answered = row.n_queries_answered + (what == "answer")
             if what != "send" and not n_open and row.status == "query_open":
                 changes = {"status": after(row.status, "answer")}
-            row = self.change(
-                connection, row, who, f"query {what}", n_queries_open=n_open, n_queries_answered=n_answered, **changes
-            )
+            self.change(connection, row, who, f"query {what}", n_queries_open=n_open, n_queries_answered=n_answered, **changes)
             self._score(connection, chart_id)
-        return {**body, "query_id": query_id, "status": status}, row
+        return {**body, "query_id": query_id, "status": status}
 
 
 def _forbidden(who: Identity, what: str) -> ForbiddenError:
