@@ -31,7 +31,8 @@ from codesuggest.edits.commands import changes, edits_app, policies_app
 from codesuggest.errors import CodesuggestError, CodesuggestWarning, ConfigError
 from codesuggest.extract.commands import app as lexicon_app
 from codesuggest.learn.commands import add_index_command, evaluate_command
-from codesuggest.learn.model_commands import models_app
+from codesuggest.learn.model_commands import drift_command, models_app, retrain_command
+from codesuggest.notes.commands import notes_command
 from codesuggest.records import Failure, Note
 from codesuggest.terminal import console, print_json, reported
 
@@ -58,8 +59,11 @@ codes_app.registered_commands = [c for c in codes_app.registered_commands if c.n
 codes_app.command("changes")(changes)  # the same, and what it does to open charts and policies
 lexicon_app.command("add")(add_index_command)
 app.command("score")(score_command)
+app.command("notes")(notes_command)
 app.command("report")(report_command)
 app.command("evaluate")(evaluate_command)
+app.command("retrain")(retrain_command)
+app.command("drift")(drift_command)
 
 
 class _Setting(StrEnum):

@@ -18,7 +18,7 @@ def score_command(
         Path,
         typer.Argument(
             metavar="INPUT",
-            help="A folder of notes, or a file: .jsonl (also .gz, .zst), .csv, .tsv, .parquet, FHIR .json or .ndjson.",
+            help="A folder of notes, or a file: .jsonl (also .gz, .zst), .csv, .tsv, .parquet, FHIR .json or .ndjson, C-CDA .xml, .hl7, .html.",
         ),
     ],
     to: Annotated[
@@ -36,7 +36,7 @@ def score_command(
         typer.Option(metavar="FIELD=NAME", help="Which column holds a field, such as text=NOTE_TEXT. Repeatable."),
     ] = None,
     input_format: Annotated[
-        str | None, typer.Option(help="text, jsonl, csv, tsv, parquet or fhir, where the ending of the input does not tell.")
+        str | None, typer.Option(help="text, jsonl, csv, tsv, parquet, fhir, ccda, hl7 or html, where the ending of the input does not tell.")
     ] = None,
     delimiter: Annotated[str | None, typer.Option(help="Between the cells of a CSV file.")] = None,
     kind: Annotated[str | None, typer.Option(help="Kind of the notes where the input does not say.")] = None,
