@@ -5,14 +5,19 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 
+from codesuggest.queries.findings import finding_names, read_findings
 from codesuggest.queries.labs import read_quantities
+from codesuggest.queries.microbiology import SOURCES, read_microbiology
 from codesuggest.queries.places import Place
+from codesuggest.queries.quantities import load_quantities
 from codesuggest.queries.reading import Patient
+from codesuggest.queries.terms import find_terms
+from codesuggest.queries.treatments import read_treatments, treatment_names
 from codesuggest.queries.values import Indicator
 from codesuggest.queries.vitals import read_vitals
 from codesuggest.records import Section
 
-__all__ = ["Indicator", "find_indicators"]
+__all__ = ["Indicator", "find_indicators", "indicator_names"]
 
 
 def find_indicators(
@@ -56,4 +61,28 @@ def find_indicators(
     patient = Patient(age_years, sex)
     quantities, _ = read_quantities(place, patient)
     found = read_vitals(place, patient, quantities)
+    terms = list(find_terms(place))
+    found += read_treatments(place, terms)
+    found += read_findings(place, terms)
+    found += read_microbiology(place, terms)
     return tuple(sorted(found, key=lambda i: (i.span.start, i.span.end)))
+
+
+def indicator_names() -> frozenset[str]:
+    """Return every name that :func:`find_indicators` may give.
+
+    Examples
+    --------
+    >>> {"sodium", "spo2", "naloxone", "blood_culture", "chest_imaging:consolidation"} <= indicator_names()
+    True
+    """
+    return frozenset(
+        (
+            *(quantity.name for quantity in load_quantities()),
+            *treatment_names(),
+            *finding_names(),
+            *SOURCES,
+            "weight_loss",
+            "weight_loss_percent",
+        )
+    )

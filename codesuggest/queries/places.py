@@ -36,6 +36,11 @@ _MONTHS = {name: n for n, name in enumerate("jan feb mar apr may jun jul aug sep
 _CLAUSE = re.compile(
     r"[.;!?]\s|[\n•]|,\s*(?:but|and then|then|now|however)\b|\b(?:but|however|although|though|except|until|requiring|required|now on|secondary to|due to)\b"
 )
+_REACH = 9  # words a denial reaches over, as in lists: "no fever, chills, night sweats or weight loss"
+_BREAK = re.compile(
+    r",[^,]*\b(?:started|received|receiving|was|were|given|gave|treated|placed|required|requires|is|are|has|had|got|remained|remains|will|continued?|continues|found|showed|shows|seen|with|she|he|they|"
+    r"patient|pt|admitted|noted|developed|underwent|reports|transferred|intubated|transfused|on)\b|\b(?:which|who|she|he|patient|pt|showed|shows|revealed|demonstrated|demonstrates|and (?:was|were|is|started|received|given|has|had|on|now|treated))\b|:"
+)
 _ABSENT = re.compile(
     r"\b(?:no|not|non|nil|without|w/o|denies|denied|never|neither|nor|negative for|neg for|free of|absence of|absent|lack of|lacks|ruled out|r/o'd|"
     r"(?:did|does|do|was|is|has|had|were|will) not(?: (?:require|need|receive|have|show|get|been))?|didn't|doesn't|wasn't|isn't|weren't|hasn't|no need for|no longer|not requiring|"
@@ -207,7 +212,7 @@ class Place:
 
     def asserted(self, start: int, end: int) -> Literal["present", "absent", "possible", "historical"]:
         """Whether what stands there is said to be so: by the words of its clause."""
-        before = self.before(start)
+        before = self.before(start, 120)
         last: tuple[int, Literal["absent", "possible", "historical"]] | None = None
         rules: tuple[tuple[re.Pattern[str], Literal["absent", "possible", "historical"]], ...] = (
             (_ABSENT, "absent"),
@@ -216,7 +221,8 @@ class Place:
         )
         for pattern, name in rules:
             for m in pattern.finditer(before):
-                if last is None or m.start() >= last[0]:
+                between = before[m.end() :]
+                if (last is None or m.start() >= last[0]) and between.count(" ") <= _REACH and not _BREAK.search(between):
                     last = (m.start(), name)
         if last is not None:
             return last[1]
