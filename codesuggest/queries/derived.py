@@ -1,0 +1,145 @@
+"""What takes more than one value to see: a rise, a fall, a ratio. Each gives the values it rests on."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+
+from codesuggest.queries.case import Case
+from codesuggest.queries.values import Indicator
+
+__all__ = ["DERIVED"]
+
+_Values = list[tuple[int, Indicator]]
+
+
+def _series(case: Case, *names: str) -> _Values:
+    """Return the values of a quantity in the order of the notes and of the text."""
+    found = [
+        (n, i)
+        for name in names
+        for n, i in case.indicators.get(name, ())
+        if i.value is not None and i.asserted in ("present", "historical") and not i.comparator and i.section != "family_history"
+    ]
+    return sorted(found, key=lambda f: (f[0], f[1].span))
+
+
+def _value(pair: tuple[int, Indicator]) -> float:
+    return pair[1].value or 0.0
+
+
+def _hours_apart(a: Indicator, b: Indicator) -> float | None:
+    """Return the hours between two values with an ISO date, None when one has none."""
+    try:
+        first, second = (dt.datetime.fromisoformat((i.when or "")[:16]) for i in (a, b))
+    except ValueError:
+        return None
+    return abs((first - second).total_seconds()) / 3600
+
+
+def creatinine_rise(case: Case) -> _Values:
+    """Find acute kidney injury by KDIGO 2012, 2.1.1: to 1.5 times the baseline, or by 0.3 mg/dL within 48 hours.
+
+    The baseline is the stated one, else the lowest value of the record; a value that only falls (2.3 on arrival, 1.2 at
+    discharge) shows that it had risen. A rise of 0.3 counts when both values are dated, or the baseline is stated. Below
+    1.0 mg/dL a ratio says little and does not count.
+    """
+    values = _series(case, "creatinine")
+    if len(values) < 2:
+        return []
+    stated = [v for v in values if v[1].when == "baseline"]
+    others = [v for v in values if v[1].when != "baseline" and v[1].asserted == "present"]
+    if not others:
+        return []
+    lowest = min(stated or values, key=_value)
+    peak = max(others, key=_value)
+    rise = _value(peak) - _value(lowest)
+    if _value(peak) >= 1.2 and _value(peak) >= 1.5 * _value(lowest) and rise >= 0.3:
+        return [lowest, peak]
+    if rise >= 0.3 and _value(peak) >= 1.2 and not stated:
+        for i, a in enumerate(others):
+            for b in others[i + 1 :]:
+                hours = _hours_apart(a[1], b[1])
+                if hours is not None and hours <= 48 and abs(_value(a) - _value(b)) >= 0.3:
+                    return sorted([a, b], key=_value)
+    return []
+
+
+def creatinine_steady(case: Case) -> _Values:
+    """Find at least two creatinine values that do not meet KDIGO, or one that is not raised."""
+    values = _series(case, "creatinine")
+    if not values or creatinine_rise(case):
+        return []
+    low, high = min(values, key=_value), max(values, key=_value)
+    steady = len(values) >= 2 and _value(high) - _value(low) < 0.3
+    return [low, high] if steady or _value(high) <= 1.2 else []
+
+
+def hemoglobin_drop(case: Case) -> _Values:
+    """Find a fall of haemoglobin by 2 g/dL or more to below 10 (below the WHO limit of anaemia in any case)."""
+    values = _series(case, "hemoglobin")
+    if len(values) < 2:
+        return []
+    for i, later in enumerate(values):
+        if later[1].when == "baseline" or _value(later) >= 10:
+            continue
+        before = [v for k, v in enumerate(values) if (k < i or v[1].when == "baseline") and _value(v) - _value(later) >= 2]
+        if before:
+            high = max(before, key=_value)
+            low = min(values[i:], key=_value)
+            return [high, low]
+    return []
+
+
+def hemoglobin_steady(case: Case) -> _Values:
+    """Find haemoglobin at least twice, never lower than 11 g/dL nor 1.5 g/dL below its first value."""
+    values = _series(case, "hemoglobin")
+    if len(values) < 2 or min(map(_value, values)) < 11 or max(map(_value, values)) - min(map(_value, values)) >= 1.5:
+        return []
+    return [values[0], values[-1]]
+
+
+_TROPONINS = ("troponin_i", "hs_troponin_i", "troponin_t", "hs_troponin_t", "hs_troponin")
+
+
+def troponin_high(case: Case) -> _Values:
+    """Find a troponin above its limit."""
+    return [v for v in _series(case, *_TROPONINS) if v[1].interpretation in ("high", "critical_high")]
+
+
+def troponin_change(case: Case) -> _Values:
+    """Find a troponin above its limit that rises or falls by a fifth or more (Fourth Universal Definition, 2018)."""
+    values = _series(case, *_TROPONINS)
+    high = [v for v in values if v[1].interpretation in ("high", "critical_high")]
+    for v in high:
+        for w in values:
+            if w[1].name == v[1].name and w[1].span != v[1].span and abs(_value(v) - _value(w)) >= 0.2 * min(_value(v), _value(w)):
+                return sorted([v, w], key=lambda p: (p[0], p[1].span))
+    return []
+
+
+def troponin_normal(case: Case) -> _Values:
+    """Find that every troponin of the record is within its limit."""
+    values = [(n, i) for name in _TROPONINS for n, i in case.indicators.get(name, ()) if i.asserted == "present"]
+    return values if values and all(i.interpretation == "normal" or i.result == "negative" for _, i in values) else []
+
+
+def sodium_steady(case: Case) -> _Values:
+    """Find that every sodium of the record lies from 135 to 145."""
+    values = _series(case, "sodium")
+    return values[:2] if values and all(135 <= _value(v) <= 145 for v in values) else []
+
+
+DERIVED: dict[str, Callable[[Case], _Values]] = {
+    f.__name__: f
+    for f in (
+        creatinine_rise,
+        creatinine_steady,
+        hemoglobin_drop,
+        hemoglobin_steady,
+        troponin_high,
+        troponin_change,
+        troponin_normal,
+        sodium_steady,
+    )
+}
