@@ -5,20 +5,25 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from codesuggest import __version__
 from codesuggest.codes import Release, Releases
 from codesuggest.errors import CodesuggestError, InvalidNoteError
 from codesuggest.extract.convert import Extraction
 from codesuggest.extract.pipeline import Extractor
-from codesuggest.model import Model, default_model_folder, read_manifest
+from codesuggest.model import Model, default_model_folder, in_use, read_manifest
 from codesuggest.rank.candidates import Candidate, CandidateFinder, LeftOut
 from codesuggest.rank.features import NoteView, featurize
 from codesuggest.rank.rules.tables import Rules
 from codesuggest.records import Alternative, Evidence, Failure, Mention, Note, Result, Span, Suggestion, Suppressed
+
+if TYPE_CHECKING:
+    from codesuggest.edits import Tables
 
 __all__ = ["Suggester", "check_note", "load"]
 
@@ -26,6 +31,7 @@ _NOT_TEXT = re.compile("[\x00-\x08\x0e-\x1b\x1f\ufffd\ud800-\udfff]")
 _WORD = re.compile(r"[^\W_]")
 _MAX_SUGGESTIONS = 60
 _MAX_EVIDENCE = 100  # places of one code in one note
+_MAX_WEIGHED = 8  # of them, those whose contribution is worked out
 # Codes that are only reported beside another: prefix, and prefixes of the company (guidelines I.B.14, I.C.4.a.3, I.C.20).
 _INJURIES = ("S", "T0", "T1", "T2", "T3", "T4", "T5", "T6", "T7", "T8", "M84.3", "O9A", "R")
 _BESIDE: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -112,7 +118,7 @@ def load(model: str | Path | None = None) -> Suggester:
     >>> result.suggestions[0].code
     'I10'
     """
-    folder = default_model_folder() if model is None else Path(model)
+    folder = default_model_folder() if model is None else in_use(Path(model))
     if "learned" in read_manifest(folder)[0].get("parts", ()):
         from codesuggest.learn.learned_suggester import LearnedSuggester
 
@@ -143,7 +149,6 @@ class Suggester:
         self.finder = CandidateFinder(model.release, model.specificity, Rules.default())
         self.threshold = model.weights.threshold
         self._release_on: dict[dt.date, Release] = {}
-        self._titles: dict[str, dict[str, str]] = {}
         self._last_effective: dt.date | None = None
 
     # -- one note ----------------------------------------------------------------------------------------------------
@@ -191,10 +196,10 @@ class Suggester:
 
     def _edited(self, result: Result, note: Note, release: Release) -> Result:
         """Run the edits on the codes put forward; they are imported and opened with the first note."""
-        from codesuggest.edits import check_result, default_tables
+        from codesuggest.edits import check_result
 
         day = note.date_of_service or release.effective
-        findings = check_result(result, note, on=day, tables=default_tables(day))
+        findings = check_result(result, note, on=day, tables=_tables_on(day))
         return replace(result, findings=findings) if findings else result
 
     def suggest_many(self, notes: Iterable[Note]) -> Iterator[Result | Failure]:
@@ -208,11 +213,7 @@ class Suggester:
     # -- parts -------------------------------------------------------------------------------------------------------
 
     def _title(self, release: Release, code: str) -> str:
-        titles = self._titles.setdefault(release.sha256, {})
-        title = titles.get(code)
-        if title is None:
-            title = titles[code] = release.title(code)
-        return title
+        return _title_of(release, code)
 
     def _release(self, note: Note) -> Release:
         date = note.date_of_service
@@ -240,12 +241,13 @@ class Suggester:
         view = NoteView.of(note, extraction, candidates)
         X = featurize(note, extraction, candidates, view)
         weights = self.model.weights
-        logits = weights.logits(X)
-        probabilities = weights.probabilities(logits)
-        order = sorted(range(len(candidates)), key=lambda i: (-float(probabilities[i]), candidates[i].code))
-        suggestions: list[Suggestion] = []
+        scores = weights.logits(X)
+        logits: list[float] = scores.tolist()
+        probabilities: list[float] = weights.probabilities(scores).tolist()
+        order = sorted(range(len(candidates)), key=lambda i: (-probabilities[i], candidates[i].code))
+        shown: list[tuple[int, Candidate, tuple[Evidence, ...]]] = []
         suppressed: list[Suppressed] = []
-        chosen = self._choose(candidates, [float(p) for p in probabilities])
+        chosen = self._choose(candidates, probabilities)
         for i in order:
             candidate = candidates[i]
             if not view.inpatient and self._is_uncertain(extraction, candidate):
@@ -272,9 +274,6 @@ class Suggester:
                     )
                 )
                 continue
-            probability = float(probabilities[i])
-            hint = ""
-            evidence = self._evidence(note, extraction, candidate.mentions, "supports")
             if i not in chosen and candidate.integral_to:
                 suppressed.append(
                     Suppressed(
@@ -282,16 +281,20 @@ class Suggester:
                         self._title(release, candidate.code),
                         "integral",
                         f"integral to {candidate.integral_to} (guideline I.B.5)",
-                        evidence,
+                        self._evidence(note, extraction, candidate.mentions, "supports"),
                     )
                 )
                 continue
-            if len(suggestions) >= _MAX_SUGGESTIONS:
-                continue
+            if len(shown) < _MAX_SUGGESTIONS:
+                shown.append((i, candidate, self._evidence(note, extraction, candidate.mentions, "supports")))
+        weighed = self._weigh(note, extraction, [(candidate, evidence, logits[i]) for i, candidate, evidence in shown], view)
+        suggestions: list[Suggestion] = []
+        for (i, candidate, _), evidence in zip(shown, weighed, strict=True):
+            probability = probabilities[i]
             alternatives = self._alternatives(candidate, release) if probability >= 0.5 * self.threshold else ()
+            hint = f"Combination code ({candidate.citation})" if candidate.origin == "combination" else ""
             if alternatives and alternatives[0].relation == "more specific":
                 hint = f"More specific if documented: {', '.join(alternatives[0].missing)} ({alternatives[0].code})"
-            evidence = self._weigh(note, extraction, candidate, evidence, float(logits[i]), view)
             suggestions.append(
                 Suggestion(
                     rank=len(suggestions) + 1,
@@ -303,9 +306,9 @@ class Suggester:
                     billable=True,
                     evidence=evidence,
                     contributions=weights.contributions(X[i]),
-                    score=float(logits[i]),
+                    score=logits[i],
                     alternatives=alternatives,
-                    note=hint or (f"Combination code ({candidate.citation})" if candidate.origin == "combination" else ""),
+                    note=hint,
                 )
             )
         return suggestions, suppressed
@@ -339,63 +342,77 @@ class Suggester:
             for m in candidate.mentions
         )
 
-    def _evidence(self, note: Note, extraction: Extraction, mentions: Iterable[int], role: str) -> tuple[Evidence, ...]:
+    def _evidence(self, note: Note, extraction: Extraction, mentions: Sequence[int], role: str) -> tuple[Evidence, ...]:
         """Return the words of the mentions, the most telling first, each place once."""
-        found: dict[Span, tuple[tuple[int, int, int, int], Evidence]] = {}
+        if len(mentions) == 1:
+            mention = extraction.mentions[mentions[0]]
+            span = mention.span
+            return (Evidence(span, note.text[span.start : span.end], role, mention.section),)
+        found: dict[tuple[int, int], tuple[tuple[int, int, int, int], Mention]] = {}
         for index in mentions:
             mention = extraction.mentions[index]
-            if mention.span in found:
-                continue
-            key = (
-                0 if mention.assertion in ("present", "not_assessed") else 1,
-                0 if mention.is_heading else 1,
-                _SECTION_RANK.get(mention.section, 9),
-                mention.span.start,
-            )
-            found[mention.span] = (
-                key,
-                Evidence(mention.span, note.text[mention.span.start : mention.span.end], role, mention.section),
-            )
-        ordered = [e for _, e in sorted(found.values(), key=lambda pair: pair[0])][:_MAX_EVIDENCE]
-        # a longer wording at the same place says it all
+            span = mention.span
+            if (span.start, span.end) not in found:
+                key = (
+                    0 if mention.assertion in ("present", "not_assessed") else 1,
+                    0 if mention.is_heading else 1,
+                    _SECTION_RANK.get(mention.section, 9),
+                    span.start,
+                )
+                found[span.start, span.end] = key, mention
+        ordered = [m for _, m in sorted(found.values(), key=lambda pair: pair[0])][:_MAX_EVIDENCE]
+        places = [(m.span.start, m.span.end) for m in ordered]
         return tuple(
-            e
-            for e in ordered
-            if not any(o.span != e.span and o.span.start <= e.span.start and e.span.end <= o.span.end for o in ordered)
+            [
+                Evidence(mention.span, note.text[start:end], role, mention.section)
+                for mention, (start, end) in zip(ordered, places, strict=True)
+                # a longer wording at the same place says it all
+                if not any([a <= start and end <= b and (a != start or b != end) for a, b in places])
+            ]
         )
 
     def _weigh(
         self,
         note: Note,
         extraction: Extraction,
-        candidate: Candidate,
-        evidence: tuple[Evidence, ...],
-        logit: float,
+        shown: Sequence[tuple[Candidate, tuple[Evidence, ...], float]],
         view: NoteView,
-    ) -> tuple[Evidence, ...]:
-        """Give each span the log-odds that the code loses without it; a single span carries all but the intercept."""
+    ) -> list[tuple[Evidence, ...]]:
+        """Give each span the log-odds that its code loses without it; a single span carries all but the intercept.
+
+        Parameters
+        ----------
+        shown : sequence of (candidate, its evidence, its log-odds)
+        """
         weights = self.model.weights
-        if len(evidence) == 1:
-            return (_with_contribution(evidence[0], logit - weights.intercept),)
-        weighed = []
-        for e in evidence[:8]:
-            rest = [i for i in candidate.mentions if not e.span.overlaps(extraction.mentions[i].span)]
-            if not rest:
-                weighed.append(_with_contribution(e, logit - weights.intercept))
-                continue
-            without = Candidate(
-                candidate.code,
-                rest,
-                candidate.choice,
-                candidate.root,
-                candidate.origin,
-                "",
-                candidate.integral_to,
-                candidate.is_current,
-            )
-            less = float(weights.logits(featurize(note, extraction, [without], view))[0])
-            weighed.append(_with_contribution(e, logit - less))
-        return (*weighed, *evidence[8:])
+        without: list[Candidate] = []  # the candidates, each without one span
+        for candidate, evidence, _ in shown:
+            if len(evidence) > 1:
+                for e in evidence[:_MAX_WEIGHED]:
+                    rest = [i for i in candidate.mentions if not e.span.overlaps(extraction.mentions[i].span)]
+                    without.append(
+                        Candidate(
+                            candidate.code,
+                            rest,
+                            candidate.choice,
+                            candidate.root,
+                            candidate.origin,
+                            "",
+                            candidate.integral_to,
+                            candidate.is_current,
+                        )
+                    )
+        logits = iter(weights.logits(featurize(note, extraction, [c for c in without if c.mentions], view)).tolist())
+        less = iter([next(logits) if c.mentions else weights.intercept for c in without])
+        weighed: list[tuple[Evidence, ...]] = []
+        for _, evidence, logit in shown:
+            if len(evidence) == 1:
+                weighed.append((_with_contribution(evidence[0], logit - weights.intercept),))
+            else:
+                weighed.append(
+                    (*(_with_contribution(e, logit - next(less)) for e in evidence[:_MAX_WEIGHED]), *evidence[_MAX_WEIGHED:])
+                )
+        return weighed
 
     def _alternatives(self, candidate: Candidate, release: Release) -> tuple[Alternative, ...]:
         """List the codes one or two more words would lead to, and the unspecified one."""
@@ -408,11 +425,11 @@ class Suggester:
         for stem, missing in table.missing_words(root, candidate.choice.code, candidate.context):
             code = self._billable(stem, candidate.code)
             if code in release:
-                found.append(Alternative(code, release.title(code), "more specific", missing))
+                found.append(Alternative(code, self._title(release, code), "more specific", missing))
         if candidate.choice.matched and not candidate.choice.is_default:
             code = self.finder.default_of(candidate.root)
             if code and code != candidate.code and code in release:
-                found.append(Alternative(code, release.title(code), "less specific"))
+                found.append(Alternative(code, self._title(release, code), "less specific"))
         return tuple(found)
 
     def _billable(self, stem: int, like: str) -> str:
@@ -439,6 +456,18 @@ class Suggester:
                 )
             )
         return found
+
+
+@lru_cache(maxsize=16_384)
+def _title_of(release: Release, code: str) -> str:
+    return release.title(code)
+
+
+@lru_cache(maxsize=1024)
+def _tables_on(day: dt.date) -> Tables:
+    from codesuggest.edits import default_tables
+
+    return default_tables(day)
 
 
 def _first_cue(mentions: list[Mention]) -> Span | None:

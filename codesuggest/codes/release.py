@@ -28,6 +28,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
@@ -291,6 +292,7 @@ class Release:
         self._block_rows = [tuple(row) for row in manifest["blocks"]]
         self._seventh_sets = [{char: text for char, text in members} for members in manifest["seventh_sets"]]
         self._mentions: dict[int, tuple[CodeRange, ...]] = {}
+        self._place_of = lru_cache(maxsize=16_384)(self._search)
 
     @classmethod
     def open(cls, path: str | Path, *, check_hashes: bool = True) -> Self:
@@ -362,6 +364,10 @@ class Release:
         return isinstance(code_text, str) and self._find(code_text) >= 0
 
     def _find(self, code_text: str) -> int:
+        # what is longer than a code with its dot is not worth remembering
+        return self._place_of(code_text) if len(code_text) <= 8 else self._search(code_text)
+
+    def _search(self, code_text: str) -> int:
         text = without_dot(code_text, self.system)
         if not 0 < len(text) <= 7 or not text.isascii():
             return -1

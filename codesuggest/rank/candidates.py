@@ -12,9 +12,9 @@ import re
 from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from codesuggest.codes import Release
 from codesuggest.extract.convert import Extraction
@@ -68,6 +68,7 @@ _ACTIVE = re.compile(
     r"palliative|on (?:chemo\w*|letrozole|anastrozole|tamoxifen|exemestane|abiraterone|enzalutamide|leuprolide|imatinib))\b"
 )
 _DENIERS = frozenset({"without", "w/o", "no", "not"})
+_NOTED = _DENIERS | _SIDE_FORMS.keys()
 _DIABETES = ("E08", "E09", "E10", "E13")
 _TYPE_TWO = re.compile(r"\b(?:2|ii|two|t2dm|dm2|dmii|niddm|t2)\b")
 # Codes that are only reported beside another (guideline I.B.14, I.C.15.a, I.C.18.e).
@@ -173,6 +174,11 @@ class CandidateFinder:
     release : Release
     table : SpecificityTable
     rules : Rules
+
+    Attributes
+    ----------
+    default_of : callable
+        Header to the code that stands under it when nothing more is said; to an empty text when there is none.
     """
 
     def __init__(self, release: Release, table: SpecificityTable, rules: Rules) -> None:
@@ -183,7 +189,11 @@ class CandidateFinder:
         self._stem: dict[str, tuple[str, int]] = {}
         self._index: dict[str, int] = {}
         # the three-character categories of each rule's groups: most rules are ruled out by them
-        self._rule_categories = [tuple(frozenset(p[:3] for p in group) for group in rule.groups) for rule in rules.combinations]
+        asked = [[frozenset(p[:3] for p in group) for group in rule.groups] for rule in rules.combinations]
+        self._rules = [(rule, groups[0], groups[1:]) for rule, groups in zip(rules.combinations, asked, strict=True)]
+        self.default_of = lru_cache(maxsize=4096)(self._find_default)
+        self._category_default = lru_cache(maxsize=4096)(self._find_category_default)
+        self._is_integral = lru_cache(maxsize=4096)(self._find_is_integral)
 
     def find(self, note: Note, extraction: Extraction) -> tuple[list[Candidate], list[LeftOut]]:
         """Find the candidates of one note.
@@ -257,9 +267,7 @@ class CandidateFinder:
         contexts: list[dict[int, float]] = [{}]
         choices: list[Choice | None] = [None]
         if mention.root != mention.code:
-            root = self._index.get(mention.root, -1)
-            if root < 0:
-                root = self._index[mention.root] = release.index(mention.root)
+            root = self._root(mention.root)
             relevant = table.relevant(root)
             if relevant is not None:
                 context = near.context(index, relevant, table.sites_under(root))
@@ -278,6 +286,23 @@ class CandidateFinder:
             found.append((text, choice, context))
         return found
 
+    def _root(self, code: str) -> int:
+        """Return the place of a header in the release."""
+        place = self._index.get(code, -1)
+        if place < 0:
+            place = self._index[code] = self.release.index(code)
+        return place
+
+    def _find_category_default(self, category: str) -> str:
+        """Return the code that stands for a category when nothing more is said; empty when the category is a code itself."""
+        if category not in self.release or self.release.is_billable(category):
+            return ""
+        return self.default_of(category)
+
+    def _find_is_integral(self, code: str) -> bool:
+        """Whether a code can be integral to another at all."""
+        return any(code[:end] in self.rules.integral for end in range(len(code), 2, -1))
+
     def _stem_of(self, code: str) -> tuple[str, int]:
         hit = self._stem.get(code)
         if hit is None:
@@ -287,7 +312,7 @@ class CandidateFinder:
             hit = self._stem[code] = (text, self.release.index(text))
         return hit
 
-    def default_of(self, root: str) -> str:
+    def _find_default(self, root: str) -> str:
         """Return the code that stands under a header when nothing more is said; empty when there is none."""
         stem = self.table.default(self.release.index(root))
         if stem < 0:
@@ -320,8 +345,8 @@ class CandidateFinder:
 
     def _combine(self, found: dict[str, Candidate], mentions: tuple[Mention, ...], left_out: list[LeftOut]) -> None:
         categories = {c[:n] for c in found for n in (1, 2, 3)}
-        for rule, asked in zip(self.rules.combinations, self._rule_categories, strict=True):
-            if any(group.isdisjoint(categories) for group in asked):
+        for rule, first, others in self._rules:
+            if first.isdisjoint(categories) or any(group.isdisjoint(categories) for group in others):
                 continue
             parts: list[str] = []
             for group in rule.groups:
@@ -404,7 +429,7 @@ class CandidateFinder:
 
     def _supersede(self, found: dict[str, Candidate], left_out: list[LeftOut]) -> None:
         """Let the less specific of two codes under one header step back behind the more specific (guideline I.B.2)."""
-        release, table = self.release, self.table
+        table = self.table
         asserted = {c: table.n_asserted(self._stem_of(c)[1]) for c in found}
         for code in sorted(found):
             candidate = found[code]
@@ -416,9 +441,9 @@ class CandidateFinder:
             # the header whose codes may take over: the term's own, or the category when the code is its plainest
             scope = candidate.root if candidate.root and candidate.root != code else ""
             category = code[:3]
-            if category in release and not release.is_billable(category) and code == self.default_of(category):
+            if code == self._category_default(category):
                 scope = category
-            elif not scope or not table.is_plainest(stem, release.index(scope)):
+            elif not scope or not table.is_plainest(stem, self._root(scope)):
                 continue
             rivals = [
                 c
@@ -427,7 +452,7 @@ class CandidateFinder:
                 and c.startswith(scope)
                 and other.origin in ("mention", "combination")
                 and asserted[c] > asserted[code]
-                and not table.is_plainest(self._stem_of(c)[1], release.index(scope))
+                and not table.is_plainest(self._stem_of(c)[1], self._root(scope))
             ]
             if rivals:
                 best = min(rivals, key=lambda c: (-len(found[c].mentions), -asserted[c], c))
@@ -438,6 +463,8 @@ class CandidateFinder:
                 del found[code]
 
     def _mark_integral(self, found: dict[str, Candidate], mentions: tuple[Mention, ...]) -> None:
+        if not any(map(self._is_integral, found)):
+            return
         confirmed = [
             c
             for c, candidate in sorted(found.items())
@@ -449,12 +476,8 @@ class CandidateFinder:
             and candidate.origin in ("mention", "combination")
         ]
         for code, candidate in found.items():
-            others = [c for c in confirmed if c != code]
-            candidate.integral_to = self.rules.integral_to(code, others)
-
-
-def _edges(part: NDArray[np.int32]) -> list[int]:
-    return part.searchsorted(np.arange(int(part[-1]) + 2)).tolist() if len(part) else [0, 0]
+            if self._is_integral(code):
+                candidate.integral_to = self.rules.integral_to(code, [c for c in confirmed if c != code])
 
 
 class _Surroundings:
@@ -466,33 +489,41 @@ class _Surroundings:
         self.table = table
         self.sides = sides
         ids = extraction.numbers.ids
-        self.ids = ids.tolist()
+        self.ids: list[int] = ids.tolist()
         self.aliases = extraction.numbers.aliases
-        self.negated = extraction.negated.copy()
-        for i, low in enumerate(extraction.numbers.lowers):
+        self.lowers = lowers = extraction.numbers.lowers
+        self.negated = bytearray(extraction.negated)
+        side_of: dict[int, str] = {}
+        for i in [i for i, low in enumerate(lowers) if low in _NOTED]:
+            low = lowers[i]
             if low in _DENIERS:  # also where the phrase is no cue: "without complications", "not intractable"
                 for j in range(i + 1, min(i + 4, len(self.negated))):
-                    if extraction.numbers.lowers[j] in ",;.:)":
+                    if lowers[j] in ",;.:)":
                         break
                     self.negated[j] = True
+                continue
+            side = _SIDE_FORMS[low]
+            if side in ("L", "R"):  # single letters only as capitals, before a word
+                if self._is_side_letter(extraction, i):
+                    side_of[i] = {"L": "left", "R": "right"}[side]
+            else:
+                side_of[i] = side
+        for i, expansion in self.aliases.items():
+            side = next((sides[a] for a in expansion if a in sides), "")
+            if side:
+                side_of[i] = side
+        for word, side in sides.items():
+            for i in np.flatnonzero(ids == word).tolist():
+                side_of[i] = side
         # first token of every sentence and block; both are numbered without gaps
-        self.sentences = _edges(extraction.layout.sentence)
-        self.blocks = _edges(extraction.layout.block)
-        self.lowers = extraction.numbers.lowers
-        self.side_at: list[tuple[int, str]] = []
-        for i, w in enumerate(self.ids):
-            side = sides.get(w)
-            if side is None and i in self.aliases:
-                side = next((sides[a] for a in self.aliases[i] if a in sides), None)
-            if side is None:
-                side = _SIDE_FORMS.get(self.lowers[i])
-                if side in ("L", "R"):  # single letters only as capitals, before a word
-                    side = {"L": "left", "R": "right"}[side] if self._is_side_letter(extraction, i) else None
-            if side is not None:
-                self.side_at.append((i, side))
+        self.sentences = extraction.layout.edges("sentence")
+        self.blocks = extraction.layout.edges("block")
+        self.heading: list[int] = extraction.layout.heading.tolist()
+        self.side_at = sorted(side_of.items())
         self._opening: frozenset[str] | None = None
         self.side_tokens = [i for i, _ in self.side_at]
         self._blocks: dict[int, dict[int, float]] = {}
+        self._beside: list[tuple[str, set[int]]] | None = None  # each side with the words around it
         self.multiple = table.word_id.get("multiple", -1)
         self.unilateral = table.word_id.get("unilateral", -1)
         self.dominant = table.word_id.get("dominant", -1)
@@ -512,14 +543,17 @@ class _Surroundings:
 
     def _words(self, low: int, high: int, weight: float, into: dict[int, float]) -> None:
         negated = self.negated
+        ids, lowers, aliases = self.ids, self.lowers, self.aliases
         for i in range(low, high):
-            w = self.ids[i]
-            if negated[i] or (self.lowers[i] in _NUMBERS and not self._is_graded(i)):
+            w = ids[i]
+            if w < 0 and i not in aliases:
+                continue
+            if negated[i] or (lowers[i] in _NUMBERS and not self._is_graded(i)):
                 continue  # the 2 of "type 2 diabetes" is no stage of kidney disease
             if w >= 0 and into.get(w, 0.0) < weight:
                 into[w] = weight
-            if i in self.aliases:
-                for a in self.aliases[i]:
+            if i in aliases:
+                for a in aliases[i]:
                     if into.get(a, 0.0) < weight:
                         into[a] = weight
 
@@ -534,8 +568,8 @@ class _Surroundings:
         c, d = self.blocks[mention.block], self.blocks[mention.block + 1]
         if (
             d - c < 400
-            and extraction.layout.heading[c : c + 4].any()
             and mention.section in ("assessment", "plan", "assessment_plan", "hospital_course", "discharge_diagnosis", "imaging")
+            and any(self.heading[c : c + 4])
         ):
             block = self._blocks.get(mention.block)
             if block is None:
@@ -543,7 +577,7 @@ class _Surroundings:
                 self._words(c, d, 0.5, block)
                 self._blocks[mention.block] = block
             context.update(block)
-            heading = extraction.layout.heading
+            heading = self.heading
             i = c
             while i < d and heading[i] != 1 and i < c + 4:
                 i += 1
@@ -621,8 +655,12 @@ class _Surroundings:
         if len(self.side_at) > 300:
             return None
         tally: dict[str, int] = {}
-        for i, s in self.side_at:
-            if any(self.ids[j] in own for j in range(max(0, i - _SITE_LIMIT), min(len(self.ids), i + _SITE_LIMIT + 1)) if j != i):
+        if self._beside is None:
+            self._beside = [
+                (s, {*self.ids[max(0, i - _SITE_LIMIT) : i], *self.ids[i + 1 : i + _SITE_LIMIT + 1]}) for i, s in self.side_at
+            ]
+        for s, beside in self._beside:
+            if not beside.isdisjoint(own):
                 tally[s] = tally.get(s, 0) + 1
         if len(tally) == 1:
             return next(iter(tally))

@@ -226,98 +226,139 @@ def featurize(
     float array of shape (n_candidates, n_features)
         Columns in the order of :data:`FEATURE_NAMES`.
     """
-    mentions = extraction.mentions
-    X = np.zeros((len(candidates), len(FEATURE_NAMES)))
+    mentions, token_spans = extraction.mentions, extraction.token_spans
     view = view or NoteView.of(note, extraction, candidates)
     inpatient, has_assessment = view.inpatient, view.has_assessment
     heading_blocks, diagnosis_headings = view.heading_blocks, view.diagnosis_headings
-    absent, drugs, category, heading_size = view.absent, view.drugs, view.category, view.heading_size
     n_headings = math.log1p(len(heading_blocks))
-    n_words = view.n_words
     column = _COLUMN
+    rows: list[int] = []
+    columns: list[int] = []
+    cells: list[float] = []
     for row, candidate in enumerate(candidates):
         own = [mentions[i] for i in candidate.mentions]
-        values: dict[str, float] = {}
-        groups = {_GROUPS.get(m.section, "other") for m in own}
-        for g in groups:
-            values[f"in_{g}"] = 1.0
+        category = candidate.code[:3]
         headings = [m for m in own if m.is_heading]
+        parts = _of_parts(frozenset([m.section for m in own]), has_assessment)
         kind = _kind(candidate, own)
-        narrative = groups <= {"hpi", "complaint", "course", "other", "ros", "exam"} and bool(groups & {"hpi", "complaint"})
-        only_pmh = groups <= {"pmh", "problem_list", "medications"} and bool(groups & {"pmh"})
-        values["heading"] = 1.0 if headings else 0.0
-        unheaded = not groups & {"diagnosis", "assessment", "plan", "problem_list", "course"}
-        for name in classes_of(candidate.code):
-            values[f"class_{name}"] = 1.0
-            if unheaded:
-                values[f"class_{name}_unheaded"] = 1.0
-            if headings and f"class_{name}_heading" in column:
-                values[f"class_{name}_heading"] = 1.0
-        values["only_peripheral"] = float(groups <= _PERIPHERAL)
-        values["only_pmh"] = float(only_pmh)
-        values["only_narrative"] = float(narrative and has_assessment)
-        values["no_assessment_part"] = float(not has_assessment)
-        values["no_assessment_hpi"] = float(not has_assessment and bool(groups & {"hpi", "complaint", "other"}))
-        values["log_mentions"] = math.log1p(len({m.span for m in own}))
-        values["quality"] = max(m.quality for m in own)
-        n_absent = absent.get(candidate.code[:3], 0)
-        values["share_absent"] = n_absent / (n_absent + len(own))
-        possible = all(m.assertion == "possible" for m in own)
-        values["only_possible"] = float(possible)
-        values["only_possible_inpatient"] = float(possible and inpatient)
-        values["soft_possible"] = float(possible and any(extraction.cue_words[i] in SOFT_CUES for i in candidate.mentions))
-        values["only_historical"] = float(not candidate.is_current and all(m.assertion == "historical" for m in own))
+        values = dict(parts.values)  # only what is not zero is filled in
+        if headings:
+            values["heading"] = 1.0
+        for name in _of_class(candidate.code, parts.unheaded, bool(headings)):
+            values[name] = 1.0
+        values["log_mentions"] = math.log1p(len({(m.span.start, m.span.end) for m in own}) if len(own) > 1 else 1)
+        values["quality"] = max([m.quality for m in own])
+        n_absent = view.absent.get(category, 0)
+        if n_absent:
+            values["share_absent"] = n_absent / (n_absent + len(own))
+        assertions = {m.assertion for m in own}
+        if assertions == {"possible"}:
+            values["only_possible"] = 1.0
+            if inpatient:
+                values["only_possible_inpatient"] = 1.0
+            if any(extraction.cue_words[i] in SOFT_CUES for i in candidate.mentions):
+                values["soft_possible"] = 1.0
+        elif assertions == {"historical"} and not candidate.is_current:
+            values["only_historical"] = 1.0
         values[f"kind_{kind}"] = 1.0
         if headings and f"{kind}_heading" in column:
             values[f"{kind}_heading"] = 1.0
-        if only_pmh and f"{kind}_pmh" in column:
+        if parts.only_pmh and f"{kind}_pmh" in column:
             values[f"{kind}_pmh"] = 1.0
-        if narrative and has_assessment and f"{kind}_narrative" in column:
+        if parts.only_narrative and f"{kind}_narrative" in column:
             values[f"{kind}_narrative"] = 1.0
         if inpatient and f"{kind}_inpatient" in column:
             values[f"{kind}_inpatient"] = 1.0
-        values["official_only"] = float(all(m.source == "title" for m in own))
-        longest = max(len(extraction.token_spans[i]) for i in candidate.mentions)
+        if all([m.source == "title" for m in own]):
+            values["official_only"] = 1.0
+        longest = max([len(token_spans[i]) for i in candidate.mentions])
         values["words"] = min(longest, 6) / 6
-        values["single_word"] = float(longest == 1)
-        values["combination"] = float(candidate.origin == "combination")
-        values["from_history"] = float(candidate.origin == "history")
-        values["from_family"] = float(candidate.origin == "family")
+        if longest == 1:
+            values["single_word"] = 1.0
+        if candidate.origin != "mention":
+            values["combination" if candidate.origin == "combination" else f"from_{candidate.origin}"] = 1.0
         if candidate.integral_to:
             values["integral_heading" if headings else "integral"] = 1.0
-        if candidate.choice is not None:
-            choice = candidate.choice
-            values["specific_words"] = min(len(choice.matched), 4) / 4
-            values["is_default"] = float(choice.is_default and choice.is_plain and choice.n_options > 1)
-            values["narrow_choice"] = max(0.0, min(choice.score - choice.runner_up, 1.0)) if choice.n_options > 1 else 1.0
-            values["unmatched"] = min(choice.unmatched, 4) / 4
-        else:
+        choice = candidate.choice
+        if choice is None or choice.n_options == 1:
             values["narrow_choice"] = 1.0
-        values["siblings"] = math.log1p(category[candidate.code[:3]] - 1)
+        else:
+            values["narrow_choice"] = max(0.0, min(choice.score - choice.runner_up, 1.0))
+            values["is_default"] = float(choice.is_default and choice.is_plain)
+        if choice is not None:
+            values["specific_words"] = min(len(choice.matched), 4) / 4
+            values["unmatched"] = min(choice.unmatched, 4) / 4
+        values["siblings"] = math.log1p(view.category[category] - 1)
         values["log_headings"] = n_headings
         if kind in ("symptom", "finding"):
-            values["symptom_without_diagnosis"] = float(not diagnosis_headings)
-            values["symptom_beside_diagnosis_in_block"] = float(
-                any(m.block in diagnosis_headings and not m.is_heading for m in own) and not headings
-            )
-        if heading_blocks:
-            values["first_problem"] = float(any(m.block == heading_blocks[0] for m in own))
+            if not diagnosis_headings:
+                values["symptom_without_diagnosis"] = 1.0
+            elif not headings and any(m.block in diagnosis_headings for m in own):
+                values["symptom_beside_diagnosis_in_block"] = 1.0
+        if heading_blocks and any(m.block == heading_blocks[0] for m in own):
+            values["first_problem"] = 1.0
         if headings:
             values["heading_exact"] = max(
-                min(1.0, len(extraction.token_spans[i]) / max(1, heading_size.get(mentions[i].block, 1)))
+                min(1.0, len(token_spans[i]) / max(1, view.heading_size.get(mentions[i].block, 1)))
                 for i in candidate.mentions
                 if mentions[i].is_heading
             )
-        values["drug_support"] = float(candidate.code[:3] in drugs)
-        values["is_chronic_list"] = float("pmh" in groups and bool(groups & {"assessment", "plan", "course", "diagnosis"}))
-        values["note_words"] = n_words
-        for name, value in values.items():
-            if value:
-                X[row, column[name]] = value
+        if category in view.drugs:
+            values["drug_support"] = 1.0
+        values["note_words"] = view.n_words
+        rows.extend([row] * len(values))
+        columns.extend([column[name] for name in values])
+        cells.extend(values.values())
+    X = np.zeros((len(candidates), len(FEATURE_NAMES)))
+    X[rows, columns] = cells
     return X
 
 
-@lru_cache(maxsize=16384)
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What follows from the parts of the note in which a code is mentioned."""
+
+    values: Mapping[str, float]
+    unheaded: bool
+    only_pmh: bool
+    only_narrative: bool
+
+
+@lru_cache(maxsize=4096)
+def _of_parts(sections: frozenset[str], has_assessment: bool) -> _Parts:
+    groups = {_GROUPS.get(section, "other") for section in sections}
+    is_told = bool(groups & {"hpi", "complaint"})
+    only_narrative = has_assessment and is_told and groups <= {"hpi", "complaint", "course", "other", "ros", "exam"}
+    only_pmh = "pmh" in groups and groups <= {"pmh", "problem_list", "medications"}
+    flags = {
+        **{f"in_{g}": True for g in sorted(groups)},
+        "only_peripheral": groups <= _PERIPHERAL,
+        "only_pmh": only_pmh,
+        "only_narrative": only_narrative,
+        "no_assessment_part": not has_assessment,
+        "no_assessment_hpi": not has_assessment and bool(groups & {"hpi", "complaint", "other"}),
+        "is_chronic_list": "pmh" in groups and bool(groups & {"assessment", "plan", "course", "diagnosis"}),
+    }
+    return _Parts(
+        {name: 1.0 for name, holds in flags.items() if holds},
+        not groups & {"diagnosis", "assessment", "plan", "problem_list", "course"},
+        only_pmh,
+        only_narrative,
+    )
+
+
+@lru_cache(maxsize=8192)
+def _of_class(code: str, unheaded: bool, is_heading: bool) -> tuple[str, ...]:
+    found = []
+    for name in classes_of(code):
+        found.append(f"class_{name}")
+        if unheaded:
+            found.append(f"class_{name}_unheaded")
+        if is_heading and f"class_{name}_heading" in _COLUMN:
+            found.append(f"class_{name}_heading")
+    return tuple(found)
+
+
 def classes_of(code: str) -> tuple[str, ...]:
     """Return the classes a code belongs to.
 
@@ -334,17 +375,14 @@ def _kind(candidate: Candidate, own: list[Mention]) -> str:
         return candidate.origin
     if candidate.origin == "combination":
         return "diagnosis"
+    if len(own) == 1:
+        return own[0].kind
     kinds = [m.kind for m in own]
     return max(sorted(set(kinds)), key=kinds.count)
 
 
 def _heading_sizes(extraction: Extraction) -> dict[int, int]:
     """Count the words of each problem's name, by block."""
-    sizes: dict[int, int] = {}
-    heading = extraction.layout.heading
-    ids = extraction.numbers.ids
-    for i in np.flatnonzero(heading == 1).tolist():
-        if ids[i] != -2:
-            block = int(extraction.layout.block[i])
-            sizes[block] = sizes.get(block, 0) + 1
-    return sizes
+    named = (extraction.layout.heading == 1) & (extraction.numbers.ids != -2)
+    blocks, sizes = np.unique(extraction.layout.block[named], return_counts=True)
+    return dict(zip(blocks.tolist(), sizes.tolist(), strict=True))

@@ -59,11 +59,9 @@ class Weights:
     def contributions(self, row: NDArray[np.float64]) -> dict[str, float]:
         """Return the contribution of every feature that is not zero, and the intercept; they sum to the log-odds."""
         values = row * self.coefficients
-        found = {"intercept": self.intercept}
-        for i in np.flatnonzero(row).tolist():
-            if values[i]:
-                found[self.names[i]] = float(values[i])
-        return found
+        places = np.flatnonzero(values)
+        names = map(self.names.__getitem__, places.tolist())
+        return {"intercept": self.intercept, **dict(zip(names, values[places].tolist(), strict=True))}
 
     def save(self, folder: Path) -> None:
         """Write ``ranker.json``: every number with 17 digits."""

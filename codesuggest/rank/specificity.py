@@ -10,9 +10,10 @@ The table holds one row a *stem*: a billable code, or a code that takes a sevent
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -293,7 +294,8 @@ class SpecificityTable:
 
     def __init__(self, folder: Path, release: Release, words: list[str]) -> None:
         def array(name: str) -> NDArray[Any]:
-            return np.load(folder / name, mmap_mode="r", allow_pickle=False)  # type: ignore[no-any-return]
+            # a plain view: the memory map's own class makes every look-up slow
+            return np.asarray(np.load(folder / name, mmap_mode="r", allow_pickle=False))
 
         self.release = release
         self.words = words
@@ -319,10 +321,11 @@ class SpecificityTable:
         self.equals = {k: tuple(v) for k, v in equals.items()}
         pairs = (("foot", "ankle"), ("ankle", "foot"), ("hip", "thigh"), ("pelvis", "thigh"))
         self.joined = [(self.word_id[a], self.word_id[b]) for a, b in pairs if a in self.word_id and b in self.word_id]
-        self._prepared = lru_cache(maxsize=4096)(self._prepare)
-        self.n_asserted = lru_cache(maxsize=65536)(self._n_asserted)
-        self.is_plainest = lru_cache(maxsize=65536)(self._is_plainest)
-        self.best = lru_cache(maxsize=65536)(self._best)
+        self._prepared = lru_cache(maxsize=1024)(self._prepare)
+        self.n_asserted = lru_cache(maxsize=8192)(self._n_asserted)
+        self.is_plainest = lru_cache(maxsize=8192)(self._is_plainest)
+        self.best = lru_cache(maxsize=2048)(self._best)
+        self._telling = lru_cache(maxsize=256)(self._find_telling)
         self._relevant = lru_cache(maxsize=4096)(self._find_relevant)
         self._sites_under = lru_cache(maxsize=4096)(self._find_sites)
 
@@ -331,10 +334,10 @@ class SpecificityTable:
         return self._relevant(root)
 
     def _find_relevant(self, root: int) -> frozenset[int] | None:
-        prepared = self._prepared(root)
-        if prepared is None or len(prepared[0]) < 2:
+        header = self._prepared(root)
+        if header is None or len(header.codes) < 2:
             return None
-        return frozenset(prepared[1]) | frozenset(prepared[3][1]) | frozenset(self.sides)
+        return frozenset(header.where) | frozenset(header.denied) | frozenset(self.sides)
 
     def both_sides(self, root: int, context: dict[int, float]) -> list[dict[int, float]]:
         """Split a context that says "both" into right and left where no title under the header says "bilateral"."""
@@ -342,9 +345,9 @@ class SpecificityTable:
         both = ids.get("bilateral", -1)
         if both not in context:
             return [context]
-        prepared = self._prepared(root)
-        occurrences = prepared[1] if prepared is not None else {}
-        if both in occurrences or ids["left"] not in occurrences or ids["right"] not in occurrences:
+        header = self._prepared(root)
+        where = header.where if header is not None else {}
+        if both in where or ids["left"] not in where or ids["right"] not in where:
             return [context]
         rest = {w: c for w, c in context.items() if w != both}
         return [{**rest, ids["right"]: 1.0}, {**rest, ids["left"]: 1.0}]
@@ -354,10 +357,8 @@ class SpecificityTable:
         return self._sites_under(root)
 
     def _find_sites(self, root: int) -> frozenset[int]:
-        prepared = self._prepared(root)
-        if prepared is None:
-            return frozenset()
-        return frozenset(w for ws in prepared[3][2] for w in ws) & self.sites
+        header = self._prepared(root)
+        return frozenset(header.weight) & self.sites if header is not None else frozenset()
 
     def widen(self, context: dict[int, float]) -> dict[int, float]:
         """Add the titles' words for those the note writes otherwise."""
@@ -371,37 +372,42 @@ class SpecificityTable:
                 context.setdefault(other, 0.0)
         return context
 
-    def _prepare(self, root: int) -> tuple[NDArray[np.int64], dict[int, tuple[int, ...]], NDArray[np.float64], Any] | None:
-        """Prepare the stems under a header: rows, words with weights, and what each row costs when nothing matches."""
+    def _prepare(self, root: int) -> _Header | None:
+        """Prepare the stems under a header."""
         low, high = self.release.subtree_range(root)
-        a, b = np.searchsorted(self.stem_code, [low, high])
+        a, b = self.stem_code.searchsorted([low, high]).tolist()
         if b - a < 1:
             return None
-        rows = np.arange(a, b)
-        s = self.stem_starts
-        words = [tuple(dict.fromkeys(self.stem_words[s[r] : s[r + 1]].tolist())) for r in rows]
-        total = len(rows)
-        count: dict[int, int] = {}
-        for ws in words:
+        total = b - a
+        words = [tuple(dict.fromkeys(ws)) for ws in _cut(self.stem_starts, self.stem_words, a, b)]
+        where: dict[int, list[int]] = {}
+        for k, ws in enumerate(words):
             for w in ws:
-                count[w] = count.get(w, 0) + 1
-        weight = {w: (0.0 if c == total else float(np.log(1 + total / c) / np.log(1 + total))) for w, c in count.items()}
+                where.setdefault(w, []).append(k)
+        weight = {
+            w: (0.0 if len(ks) == total else float(np.log(1 + total / len(ks)) / np.log(1 + total))) for w, ks in where.items()
+        }
         for w in self.sides:
             if weight.get(w, 0.0) > 0:
                 weight[w] = 0.8
-        occurrences: dict[int, list[int]] = {}
-        base = np.zeros(total)
-        for k, ws in enumerate(words):
-            for w in ws:
-                if weight[w] > 0:
-                    occurrences.setdefault(w, []).append(k)
-                    base[k] -= self._cost(w) * weight[w]
+        lack = {w: self._cost(w) * x for w, x in weight.items()}
+        base = np.array([_falling(lack[w] for w in ws if weight[w] > 0) for ws in words])
         base -= 0.45 * self.stem_other[a:b]
         base += 0.12 * np.minimum(self.stem_plain[a:b], 1.0)
-        d = self.denied_starts
-        denied = {int(w): True for r in rows for w in self.denied_words[d[r] : d[r + 1]].tolist()}
-        denied_rows = {w: tuple(k for k, r in enumerate(rows) if w in self.denied_words[d[r] : d[r + 1]]) for w in denied}
-        return rows, {w: tuple(v) for w, v in occurrences.items()}, base, (weight, denied_rows, words)
+        denied: dict[int, list[int]] = {}
+        for k, denials in enumerate(_cut(self.denied_starts, self.denied_words, a, b)):
+            for w in dict.fromkeys(denials):
+                denied.setdefault(w, []).append(k)
+        return _Header(
+            self.stem_code[a:b],
+            self.stem_other[a:b],
+            self.stem_plain[a:b],
+            words,
+            weight,
+            {w: np.array(ks) for w, ks in where.items() if weight[w] > 0},
+            {w: np.array(ks) for w, ks in denied.items()},
+            base,
+        )
 
     def _cost(self, word: int) -> float:
         """Return what a word of a title costs when the note lacks it: a part of the body the note does not name, most."""
@@ -419,54 +425,50 @@ class SpecificityTable:
         context : tuple of (word, weight in [0, 1])
             Words of the note near the mention, sorted.
         """
-        prepared = self._prepared(root)
-        if prepared is None:
+        header = self._prepared(root)
+        if header is None:
             return None
-        rows, occurrences, base, (weight, denied_rows, words) = prepared
-        score = base.copy()
-        gained = np.zeros(len(rows))
+        weight, words, where, denied = header.weight, header.words, header.where, header.denied
+        n = len(header.codes)
+        score = header.base.copy()
+        gained = np.zeros(n)
         present = dict(context)
         for w, c in context:
-            where = occurrences.get(w)
-            if where is not None:
+            rows = where.get(w)
+            if rows is not None:
                 # the words of the term itself (c = 0) only cancel what they cost
-                gain = weight[w] * (self._cost(w) + 0.8 * c)
-                for k in where:
-                    score[k] += gain
-                    gained[k] += weight[w] * c
-            against = denied_rows.get(w)
-            if against is not None:
-                for k in against:
-                    score[k] -= 0.8 * c
-        default_row = int(np.searchsorted(self.stem_code[rows], default))
-        has_default = default_row < len(rows) and int(self.stem_code[rows[default_row]]) == default
-        if has_default and self.stem_other[rows[default_row]]:
-            score += 0.45 * np.asarray(self.stem_other[rows])  # the default is a code for the rest itself
+                score[rows] += weight[w] * (self._cost(w) + 0.8 * c)
+                gained[rows] += weight[w] * c
+            rows = denied.get(w)
+            if rows is not None:
+                score[rows] -= 0.8 * c
+        default_row = int(header.codes.searchsorted(default))
+        has_default = default_row < n and int(header.codes[default_row]) == default
         if has_default:
+            if header.is_other[default_row]:
+                score += 0.45 * header.is_other  # the default is a code for the rest itself
             # what the default's title says holds; a code that lacks the term's own words speaks of something else
             for w in words[default_row]:
                 if weight[w] > 0:
                     if w not in present:
-                        for k in occurrences[w]:
-                            score[k] += self._cost(w) * weight[w]
-                    lacking = np.ones(len(rows), np.bool_)
-                    lacking[list(occurrences[w])] = False
+                        score[where[w]] += self._cost(w) * weight[w]
+                    lacking = np.ones(n, np.bool_)
+                    lacking[where[w]] = False
                     score[lacking] -= weight[w] * (1.0 if present.get(w) == 0.0 else 0.6)
-        if has_default:
             score[default_row] = 0.3
-        if has_default:  # without a word of the note that speaks for it, no code displaces the default
+            # without a word of the note that speaks for it, no code displaces the default
             idle = gained < 0.3
             idle[default_row] = False
             score[idle] -= 10.0
-        order = np.lexsort((np.arange(len(rows)), -score))
-        k = int(order[0])
-        code = int(self.stem_code[rows[k]])
-        matched = tuple(self.words[w] for w in words[k] if present.get(w, 0.0) > 0 and weight[w] > 0)
-        unmatched = sum(1 for w in words[k] if w not in present and weight[w] > 0)
-        runner = float(score[order[1]]) if len(order) > 1 else float("-inf")
-        is_default = has_default and k == default_row
-        is_plain = bool(self.stem_plain[rows[k]] >= 1.0)
-        return Choice(code, float(score[k]), matched, unmatched, is_default, len(rows), runner, is_plain)
+        k = int(score.argmax())
+        best = float(score[k])
+        score[k] = float("-inf")
+        matched = tuple([self.words[w] for w in words[k] if present.get(w, 0.0) > 0 and weight[w] > 0])
+        unmatched = sum([w not in present and weight[w] > 0 for w in words[k]])
+        is_plain = bool(header.is_plain[k] >= 1.0)
+        return Choice(
+            int(header.codes[k]), best, matched, unmatched, has_default and k == default_row, n, float(score.max()), is_plain
+        )
 
     def seventh(self, stem: int) -> str:
         """Return the seventh characters a stem takes, or an empty string."""
@@ -509,21 +511,70 @@ class SpecificityTable:
         list of (stem, words the note lacks)
             Fewest words first.
         """
-        prepared = self._prepared(root)
-        if prepared is None:
-            return []
-        rows, _, _, (weight, _, words) = prepared
-        own: set[int] = set()
-        for k, r in enumerate(rows):
-            if int(self.stem_code[r]) == chosen:
-                own = set(words[k])
+        own, rows = self._telling(root, chosen)
         found = []
-        for k, r in enumerate(rows):
-            code = int(self.stem_code[r])
-            if code == chosen or self.stem_other[r]:
-                continue
-            lacking = [w for w in words[k] if weight[w] > 0 and w not in context]
-            if lacking and len(lacking) <= 3 and own <= set(words[k]) | {w for w in own if weight.get(w, 0) == 0}:
-                found.append((len(lacking), code, tuple(self.words[w] for w in lacking)))
+        for code, telling, telling_set in rows:
+            if own <= telling_set:
+                lacking = [w for w in telling if w not in context]
+                if lacking and len(lacking) <= 3:
+                    found.append((len(lacking), code, tuple([self.words[w] for w in lacking])))
         found.sort()
         return [(code, lacking) for _, code, lacking in found[:limit]]
+
+    def _find_telling(self, root: int, chosen: int) -> tuple[frozenset[int], list[tuple[int, tuple[int, ...], frozenset[int]]]]:
+        """Return the words that tell a code from its neighbours, and those of every other code under the header."""
+        header = self._prepared(root)
+        if header is None:
+            return frozenset(), []
+        own: frozenset[int] = frozenset()
+        others = []
+        for code, is_other, words in zip(header.codes.tolist(), header.is_other.tolist(), header.words, strict=True):
+            telling = tuple([w for w in words if header.weight[w] > 0])
+            if code == chosen:
+                own = frozenset(telling)
+            elif not is_other:
+                others.append((code, telling, frozenset(telling)))
+        return own, others
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """The stems under a header.
+
+    Parameters
+    ----------
+    codes, is_other, is_plain : array, length n_stems
+        Index in the release; whether the title is one for the rest; how much it says that nothing more was said.
+    words : list of tuple of int, length n_stems
+        Words of the title.
+    weight : dict of int to float
+        How much a word tells: 0 when all titles have it.
+    where, denied : dict of int to int array
+        Telling words to the stems that assert them; words to the stems that deny them.
+    base : float array, length n_stems
+        Score when no word of the note matches.
+    """
+
+    codes: NDArray[np.int32]
+    is_other: NDArray[np.uint8]
+    is_plain: NDArray[np.float32]
+    words: list[tuple[int, ...]]
+    weight: dict[int, float]
+    where: dict[int, NDArray[np.int64]]
+    denied: dict[int, NDArray[np.int64]]
+    base: NDArray[np.float64]
+
+
+def _cut(starts: NDArray[np.int32], flat: NDArray[np.int32], a: int, b: int) -> list[list[int]]:
+    """Return the rows from `a` to `b` of a ragged table."""
+    bounds = starts[a : b + 1].tolist()
+    values = flat[bounds[0] : bounds[-1]].tolist()
+    return [values[i - bounds[0] : j - bounds[0]] for i, j in pairwise(bounds)]
+
+
+def _falling(costs: Iterable[float]) -> float:
+    """Take costs from zero, one after another."""
+    total = 0.0
+    for cost in costs:
+        total -= cost
+    return total
