@@ -38,6 +38,7 @@ if _TYPE_CHECKING:
     from codesuggest.batch import score
     from codesuggest.decisions import DecisionLog
     from codesuggest.edits import Claim, check, check_result
+    from codesuggest.learn.retraining import retrain
 
 __all__ = [
     "BundleError",
@@ -65,6 +66,7 @@ __all__ = [
     "check",
     "check_result",
     "load",
+    "retrain",
     "score",
 ]
 
@@ -72,6 +74,7 @@ __all__ = [
 _LATER = {
     "Claim": "codesuggest.edits",
     "DecisionLog": "codesuggest.decisions",
+    "retrain": "codesuggest.learn.retraining",
     "check": "codesuggest.edits",
     "check_result": "codesuggest.edits",
     "score": "codesuggest.batch",

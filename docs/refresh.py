@@ -1,4 +1,7 @@
-"""Make what the documents show again: ``docs/suggest.svg`` and the outputs of notebook 01. Run after a change of the model."""
+"""Make what the documents show again: ``docs/suggest.svg``, ``docs/commands.md`` and the outputs of notebook 01.
+
+Run after a change of the model or of a command.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,15 @@ import io
 import re
 from pathlib import Path
 
+import click
 import nbformat
+import typer
 from nbclient import NotebookClient
 from rich.console import Console
+from typer.cli import get_docs_for_click
 
 from codesuggest import load
-from codesuggest.cli import sample_note
+from codesuggest.cli import app, sample_note
 from codesuggest.display import rich_table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,6 +30,13 @@ def draw_picture(to: Path) -> None:
     console.print(rich_table(load().suggest(note), title=f"{note.note_id} · {note.kind}"))
     svg = console.export_svg(title="codesuggest suggest --sample", unique_id="suggest")
     to.write_text(re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL), encoding="utf-8", newline="\n")
+
+
+def commands_page() -> str:
+    """Return the reference of the command line, as its help has it."""
+    command = typer.main.get_command(app)
+    with click.Context(command, info_name="codesuggest") as context:
+        return get_docs_for_click(obj=command, ctx=context, name="codesuggest")
 
 
 def run_notebook(path: Path) -> None:
@@ -40,5 +53,6 @@ def run_notebook(path: Path) -> None:
 
 
 if __name__ == "__main__":
+    (ROOT / "docs" / "commands.md").write_text(commands_page(), encoding="utf-8", newline="\n")
     draw_picture(ROOT / "docs" / "suggest.svg")
     run_notebook(ROOT / "notebooks" / "01_first_suggestions.ipynb")  # 02 prints a temporary folder, and is stored without outputs

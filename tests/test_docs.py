@@ -12,6 +12,7 @@ from codesuggest.cli import app, sample_note
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMANDS_PAGE = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
@@ -81,13 +82,28 @@ def test_ci_runs_the_commands_of_the_readme():
 
 
 @pytest.mark.parametrize("words", COMMANDS)
-def test_a_command_has_help_and_is_in_the_readme(words):
+def test_a_command_has_help_and_is_documented(words):
     command = COMMANDS[words]
     assert command.help
     assert len(command.help) > 20
-    assert f"`{words}`" in README
+    assert f"`{words}`" in COMMANDS_PAGE
     for parameter in command.params:
         assert getattr(parameter, "help", None), f"{words} {parameter.name}"
+
+
+def test_the_page_of_commands_is_what_the_commands_say():
+    """``python docs/refresh.py`` writes it."""
+    sys.path.insert(0, str(ROOT / "docs"))
+    try:
+        from refresh import commands_page
+    finally:
+        sys.path.pop(0)
+    assert commands_page() == COMMANDS_PAGE
+
+
+def test_groups_of_commands_are_in_the_readme():
+    for words in COMMANDS:
+        assert " ".join(words.split()[:2]) in README, words
 
 
 @pytest.mark.parametrize("words", ["", *(words.removeprefix("codesuggest ") for words in COMMANDS)])

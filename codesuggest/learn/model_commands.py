@@ -1,8 +1,11 @@
-"""The commands ``codesuggest models``: versions of a model, compared on locked notes, promoted or rolled back by a person."""
+"""The commands ``codesuggest retrain``, ``models`` and ``drift``: learn a candidate, compare, promote or roll back, watch."""
 
 from __future__ import annotations
 
+import datetime as dt
 import getpass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +18,7 @@ if TYPE_CHECKING:
     from codesuggest.learn.promotion import Bounds, Verdict
     from codesuggest.learn.registry import Registry
 
-__all__ = ["models_app"]
+__all__ = ["drift_command", "models_app", "retrain_command"]
 
 models_app = typer.Typer(no_args_is_help=True, help="Versions of a model: list, add, compare, promote, roll back.")
 
@@ -30,6 +33,133 @@ _Drop = Annotated[float, typer.Option(help="Largest fall of an overall figure.")
 _GroupDrop = Annotated[float, typer.Option(help="Largest fall of F1 in a chapter, a kind of note, or a coder's notes.")]
 _Draws = Annotated[int, typer.Option(min=10, help="Bootstrap draws over notes.")]
 _HERE = Path("models")
+_Db = Annotated[
+    str,
+    typer.Option("--db", envvar="CODESUGGEST_DB", help="Decision log: a file (SQLite) or postgresql://USER@HOST/NAME."),
+]
+_Notes = Annotated[
+    Path, typer.Option("--notes", exists=True, help="What the decisions are about: a folder or a file, as `score` reads them.")
+]
+_System = Annotated[str, typer.Option(help="Code system.")]
+
+
+@reported
+def retrain_command(
+    notes: _Notes,
+    to: Annotated[Path, typer.Option(help="Folder of the candidate; it must not exist.")],
+    db: _Db = "codesuggest.sqlite",
+    base: Annotated[
+        str, typer.Option(help="Model to build on: a folder, 'default', or 'none' to begin with an empty lexicon.")
+    ] = "default",
+    against: Annotated[Path | None, typer.Option(exists=True, help="Model in use, to compare with; the base without it.")] = None,
+    language: Annotated[str, typer.Option(help="Language of the notes, such as en or es.")] = "en",
+    system: _System = "ICD-10-CM",
+    held_out: Annotated[int, typer.Option(min=0, max=90, help="Percent of the encounters that are never learned from.")] = 20,
+    max_drop: _Drop = 0.01,
+    max_group_drop: _GroupDrop = 0.05,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of everything drawn.")] = 0,
+    draws: _Draws = 1000,
+    no_progress: Annotated[bool, typer.Option("--no-progress", help="Show no progress bar.")] = False,
+    as_json: _Json = False,
+) -> None:
+    """Learn a candidate model from what coders and auditors decided, and compare it with the model in use.
+
+    The candidate is a folder; nothing is put in use. What was left out of the learning is listed in left_out.jsonl in that folder, by
+    id, with the reason. Exit code 5 when the candidate falls behind beyond the bounds.
+    """
+    from codesuggest.decisions import DecisionLog
+    from codesuggest.learn.promotion import Bounds
+    from codesuggest.learn.retraining import retrain
+    from codesuggest.suggester import load
+
+    start = None if base == "none" else load(None if base == "default" else base)
+    if start is not None and (language != "en" or start.model.release.system != system):
+        raise ConfigError(
+            "CS709",
+            f"The base model {base!r} is of English notes and {start.model.release.system}; {language!r} and {system} were asked for. "
+            "Expected a base of the same language and code system. Give --base none to begin with an empty lexicon.",
+        )
+    with _bar(quiet=no_progress or as_json) as progress:
+        done = retrain(
+            DecisionLog(db, must_exist=True),
+            notes,
+            to=to,
+            base=start,
+            against=load(against) if against is not None else None,
+            language=language,
+            system=system,
+            held_out=held_out,
+            bounds=Bounds(max_drop, max_group_drop),
+            seed=seed,
+            n_draws=draws,
+            progress=progress,
+        )
+    if as_json:
+        print_json(done.to_dict(), indent=1)
+    else:
+        print_table(("What was learned from", ""), [(name, f"{n:,}") for name, n in done.rows.counts().items()], n_left=1)
+        if done.verdict is not None:
+            _print_verdict(done.verdict)
+        elif done.evaluation is not None:
+            e = done.evaluation
+            figures = [
+                (label, f"{e[name]:.3f}")
+                for name, label in (("map", "MAP"), ("micro_f1", "F1"), ("micro_precision", "precision"))
+            ]
+            print_table((f"On {done.n_held_out} held-out notes", ""), figures, n_left=1)
+        took = sum(done.seconds.values())
+        typer.echo(f"{to}: candidate from {done.n_learned:,} notes, {done.n_held_out:,} held out, {took:.1f} s")
+    if done.verdict is not None and not done.verdict.ok:
+        raise typer.Exit(5)
+
+
+@reported
+def drift_command(
+    notes: _Notes,
+    model: Annotated[Path, typer.Option(exists=True, help="A folder that `retrain` wrote, or a registry of versions.")],
+    db: _Db = "codesuggest.sqlite",
+    since: Annotated[
+        dt.datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only decisions from this day on (UTC).")
+    ] = None,
+    system: _System = "ICD-10-CM",
+    as_json: _Json = False,
+) -> None:
+    """Tell when acceptance, code mix or vocabulary moved away from what a model was trained on; exit code 5 when one did."""
+    from codesuggest.decisions import DecisionLog
+    from codesuggest.learn.retraining import drift_since
+
+    log = DecisionLog(db, must_exist=True)
+    found = drift_since(log, notes, model, since=since and since.replace(tzinfo=dt.UTC), system=system)
+    if as_json:
+        print_json(found.to_dict(), indent=1)
+    else:
+        rows = [
+            (m.name, m.note or f"{m.value:+.3f}", "" if m.note else f"{m.chance:.3f}", "moved" if m.has_moved else "")
+            for m in found.measured
+        ]
+        print_table((f"{found.n_notes:,} notes, {found.n_decisions:,} decisions", "change", "chance", ""), rows, n_left=1)
+        for m in found.measured:
+            if m.has_moved and m.detail:
+                moved = [(name, f"{a:.3f}", f"{b:.3f}") for name, a, b in m.detail]
+                print_table((f"{m.name}: what moved most", "training", "now"), moved, n_left=1)
+        if found.unseen_codes:
+            typer.echo("codes that training never had: " + ", ".join(f"{code} ({n})" for code, n in found.unseen_codes[:12]))
+    if found.has_moved:
+        raise typer.Exit(5)
+
+
+@contextmanager
+def _bar(*, quiet: bool) -> Iterator[Callable[[str, int, int], None]]:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    screen = Console(stderr=True)
+    if quiet or not screen.is_terminal:
+        yield lambda stage, done, of: None
+        return
+    with Progress(console=screen, transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda stage, done, of: bar.update(task, description=stage, completed=done, total=of or None)
 
 
 def _person(who: str | None) -> str:
@@ -156,7 +286,7 @@ def compare_versions(
 @models_app.command("promote")
 @reported
 def promote(
-    name: Annotated[str, typer.Argument(metavar="VERSION")],
+    name: Annotated[str, typer.Argument(metavar="VERSION", help="Name of the version.")],
     coded: Annotated[
         Path | None,
         typer.Option(
