@@ -1,6 +1,8 @@
 """Fixtures of all tests, named after what they return."""
 
+import os
 import shutil
+import uuid
 from pathlib import Path
 
 import pytest
@@ -45,3 +47,25 @@ def run():
         return runner.invoke(app, [str(a) for a in arguments], input=stdin)
 
     return run
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request, tmp_path):
+    """Return the address of an empty database, of each kind in turn; PostgreSQL where CODESUGGEST_TEST_POSTGRES names one."""
+    if request.param == "sqlite":
+        yield str(tmp_path / "log.sqlite")
+        return
+    server = os.environ.get("CODESUGGEST_TEST_POSTGRES")
+    if not server:
+        pytest.skip("CODESUGGEST_TEST_POSTGRES holds no URL of a PostgreSQL database")
+    from sqlalchemy import create_engine, make_url, text
+
+    url = make_url(server).set(drivername="postgresql+psycopg")
+    schema = f"test_{uuid.uuid4().hex}"
+    admin = create_engine(url)
+    with admin.begin() as connection:
+        connection.execute(text(f"CREATE SCHEMA {schema}"))
+    yield url.update_query_dict({"options": f"-csearch_path={schema}"}).render_as_string(hide_password=False)
+    with admin.begin() as connection:
+        connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
+    admin.dispose()
