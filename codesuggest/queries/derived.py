@@ -8,7 +8,7 @@ from collections.abc import Callable
 from codesuggest.queries.case import Case
 from codesuggest.queries.values import Indicator
 
-__all__ = ["DERIVED"]
+__all__ = ["DERIVED", "RESTS_ON"]
 
 _Values = list[tuple[int, Indicator]]
 
@@ -143,3 +143,8 @@ DERIVED: dict[str, Callable[[Case], _Values]] = {
         sodium_steady,
     )
 }
+
+RESTS_ON: dict[str, tuple[str, ...]] = {
+    name: _TROPONINS if name.startswith("troponin") else (name.partition("_")[0],) for name in DERIVED
+}
+"""The indicators that each of them looks at."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from codesuggest.errors import ConfigError
 from codesuggest.queries.conditions import Condition, parse
+from codesuggest.queries.derived import RESTS_ON
 from codesuggest.queries.phrases import PhraseTable
 
 __all__ = ["KINDS", "Option", "Trigger", "TriggerTable", "default_triggers"]
@@ -23,6 +24,11 @@ _FIELDS = frozenset(
 )
 _REQUIRED = ("id", "kind", "topic", "title", "importance", "needs", "source")
 _WITHOUT_TABLE = ("blood_culture", "urine_culture", "sputum_culture", "respiratory_culture", "oxygen_flow")
+# Names that answer a question without being the diagnosis it is about.
+_NOT_DIAGNOSES = frozenset(
+    "anemia_type ckd_stage encephalopathy_cause pleural_effusion_cause behavior_linked prediabetes_words cholangitis_words "
+    "other_skin_damage pressure_injury_stage sepsis_with_organ_dysfunction obesity_class".split()
+)
 _OPTION = re.compile(r"(?P<text>.+?)\s*->\s*(?P<codes>(?:[A-Z]\d\w[\w.]*(?:\s*,\s*)?)*)\s*(?:\bif\s+(?P<when>.+))?$")
 
 
@@ -50,7 +56,10 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class Trigger:
-    """One row of the table; the head of ``tables/triggers.toml`` says what each field means."""
+    """One row of the table; the head of ``tables/triggers.toml`` says what each field means.
+
+    `names` are the diagnoses it asks for (those that answer it), `evidence` what each need looks at.
+    """
 
     id: str
     kind: str
@@ -69,6 +78,8 @@ class Trigger:
     source: str
     needs_written: tuple[str, ...]
     unless_written: tuple[str, ...]
+    names: tuple[str, ...]
+    evidence: tuple[frozenset[str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +91,10 @@ class TriggerTable:
     triggers : tuple of Trigger
         By falling importance, then by id.
     phrases : PhraseTable
+    diagnoses : frozenset of str
+        Names of the table of words that are a diagnosis a query can ask for.
+    findings : frozenset of str
+        Names of the table of words that are signs, results and treatments.
     acute : frozenset of str
         Names whose place among past conditions says nothing of this encounter.
     practice : str
@@ -90,6 +105,8 @@ class TriggerTable:
 
     triggers: tuple[Trigger, ...]
     phrases: PhraseTable
+    diagnoses: frozenset[str]
+    findings: frozenset[str]
     acute: frozenset[str]
     practice: str
     released: str
@@ -120,7 +137,7 @@ class TriggerTable:
         if twice:
             raise ConfigError("CS450", f"triggers.toml has two triggers named {twice[0]}. Expected one. Rename one.")
         rows.sort(key=lambda t: (-t.importance, t.id))
-        return cls(tuple(rows), phrases, acute, table["practice"], table["released"])
+        return cls(tuple(rows), phrases, _asked_for(rows), frozenset(words["findings"]), acute, table["practice"], table["released"])
 
     def trigger(self, rule_id: str) -> Trigger:
         """Return the trigger of an id.
@@ -168,6 +185,10 @@ def _trigger(row: Mapping[str, Any], names: frozenset[str], words: frozenset[str
             f"{where}: missing {missing}, unknown {unknown}, kind {row.get('kind')!r}, importance {row.get('importance')!r}. "
             f"Expected a kind of {', '.join(KINDS)} and an importance of 0 to 100. Mend the row of triggers.toml.",
         )
+    looked_at = []
+    for line in row["needs"]:
+        written = set(re.findall(r"[a-z]\w+", line))
+        looked_at.append(frozenset((written & names) | {base for n in written for base in RESTS_ON.get(n, ())}))
     answered = _names(row.get("answered", ""))
     shows = _names(row.get("shows", ""))
     for name, known in [*((n, words) for n in answered), *((n, names) for n in shows)]:
@@ -191,7 +212,14 @@ def _trigger(row: Mapping[str, Any], names: frozenset[str], words: frozenset[str
         source=row["source"],
         needs_written=tuple(row["needs"]),
         unless_written=tuple(row.get("unless", ())),
+        names=answered,
+        evidence=tuple(looked_at),
     )
+
+
+def _asked_for(triggers: Iterable[Trigger]) -> frozenset[str]:
+    """Return the diagnoses that indicators alone make a trigger ask for."""
+    return frozenset(n for t in triggers if t.kind == "missing diagnosis" for n in t.answered) - _NOT_DIAGNOSES
 
 
 def _names(line: str) -> tuple[str, ...]:
