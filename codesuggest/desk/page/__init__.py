@@ -40,7 +40,11 @@ def add_page(app: FastAPI) -> None:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     templates = Environment(
-        loader=FileSystemLoader(_HERE / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FileSystemLoader(_HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
 
     def is_known(request: Request) -> bool:
@@ -59,7 +63,11 @@ def add_page(app: FastAPI) -> None:
         chart_id = str(request.path_params["chart_id"])
         if not _CHART_ID.fullmatch(chart_id):
             return page("missing.html", status=404)
-        return page("chart.html", chart_id=chart_id) if is_known(request) else RedirectResponse(f"/login?next=/charts/{chart_id}", 303)
+        return (
+            page("chart.html", chart_id=chart_id)
+            if is_known(request)
+            else RedirectResponse(f"/login?next=/charts/{chart_id}", 303)
+        )
 
     for path, endpoint in (("/", worklist), ("/login", login), ("/charts/{chart_id}", chart)):
         app.add_route(path, endpoint, methods=["GET"], include_in_schema=False)

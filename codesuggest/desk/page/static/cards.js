@@ -125,7 +125,7 @@ function meta(row, view, state, findings, title) {
   if (row.probability !== null && row.probability !== undefined) parts.push(probability(row.probability));
   if (!row.isLeft) parts.push(h("span", {}, plural(row.evidence.length, "place")));
   if (row.status === "needs query") parts.push(h("span", { class: "tag warn" }, "Needs a query"));
-  if (!row.billable) parts.push(h("span", { class: "tag warn" }, "Not billable"));
+  if (row.billable === false) parts.push(h("span", { class: "tag warn" }, "Not billable"));
   if (findings.length) parts.push(h("span", { class: `tag ${findings.some((f) => f.severity === "error") ? "bad" : "warn"}` }, plural(findings.length, "finding")));
   if (row.decision?.action === "replace") parts.push(h("span", { class: "tag" }, `Replaces ${row.code}`));
   if (row.probability === null) parts.push(h("span", { class: "tag" }, "Added by hand"));

@@ -77,7 +77,7 @@ const QUERY_STATES = {
 };
 
 /** Queries about a row: those raised already, those proposed, or a new one. `changed` is called after each change. */
-export function queryDialog({ chart, row, changed, readOnly }) {
+export function queryDialog({ chart, row, changed, canWrite, canAnswer }) {
   const url = `/charts/${chart.info.chart_id}/queries`;
   const status = h("p", { class: "problem", role: "alert" });
   const attempt = async (work, words) => {
@@ -131,11 +131,11 @@ export function queryDialog({ chart, row, changed, readOnly }) {
   return openDialog({
     title: row ? `Query about ${row.code}` : "Query to the physician",
     className: "wide",
-    focus: "#query-question",
+    focus: canWrite ? "#query-question" : null,
     body: () => [
       status,
-      chart.queries.length > 0 && h("section", {}, h("h3", {}, "Raised already"), h("ul", { class: "raised" }, chart.queries.map((query) => raised(query, url, attempt, changed, readOnly)))),
-      !readOnly && [
+      chart.queries.length > 0 && h("section", {}, h("h3", {}, "Raised already"), h("ul", { class: "raised" }, chart.queries.map((query) => raised(query, url, attempt, changed, canAnswer)))),
+      canWrite && [
         proposals.length > 0 && h("section", {}, h("h3", {}, "Proposed for this chart"), h("div", { class: "chips" }, proposals.map((query) => button(query.topic, { className: "button small", on: () => choose(query) })))),
         h("div", { class: "form" },
           h("label", { for: "query-topic" }, "Topic"), topic,
@@ -144,7 +144,7 @@ export function queryDialog({ chart, row, changed, readOnly }) {
         h("h3", {}, "What the query quotes from the record"), quoted, problems,
       ],
     ],
-    actions: (close) => (readOnly ? [] : [button("Cancel", { on: () => close() }), button("Send to the physician", { className: "button primary", on: () => send(close) })]),
+    actions: (close) => (!canWrite ? [] : [button("Cancel", { on: () => close() }), button("Send to the physician", { className: "button primary", on: () => send(close) })]),
   });
 }
 
@@ -158,7 +158,7 @@ function openQuestion(row) {
   };
 }
 
-function raised(query, url, attempt, changed, readOnly) {
+function raised(query, url, attempt, changed, canAnswer) {
   const answer = h("textarea", { id: `answer-${query.query_id}`, rows: 2 });
   const item = h("li", {},
     h("p", {}, h("strong", {}, query.topic), " ", h("span", { class: "tag" }, QUERY_STATES[query.status] ?? query.status)),
@@ -167,9 +167,9 @@ function raised(query, url, attempt, changed, readOnly) {
   const act = (name, body) => attempt(async () => {
     const now = await post(`${url}/${query.query_id}/${name}`, body);
     await changed();
-    item.replaceWith(raised(now, url, attempt, changed, readOnly));
+    item.replaceWith(raised(now, url, attempt, changed, canAnswer));
   }, `Query: ${name}.`);
-  if (readOnly) return item;
+  if (!canAnswer) return item;
   if (query.status === "pending") item.append(h("div", { class: "actions" }, button("Send", { on: () => act("send", {}) }), button("Withdraw", { on: () => act("withdraw", { reason: "not needed" }) })));
   if (query.status === "sent") {
     item.append(h("label", { for: answer.id }, "The physician's answer"), answer, h("div", { class: "actions" },
@@ -291,7 +291,7 @@ export function chartDialog({ info, role, settle = async () => {} }) {
   const user = h("input", { id: "chart-user", type: "text", autocomplete: "off" });
   const run = (close, name, body) => async () => {
     problem.textContent = "";
-    if ("reason" in body && !body.reason()) {
+    if ("reason" in body && body.reason().length < 3) {
       problem.textContent = "Please say why.";
       reason.focus();
       return;
@@ -312,18 +312,18 @@ export function chartDialog({ info, role, settle = async () => {} }) {
     title: `Chart ${info.encounter_id}`,
     body: (close) => [
       problem,
-      holds && info.assignee && ["assigned", "in_progress", "query_open", "in_audit"].includes(status) && h("section", {},
+      holds && info.assignee && ["assigned", "in_progress", "on_hold", "query_open", "in_audit"].includes(status) && h("section", {},
         h("h3", {}, "Stop working on it"),
         h("div", { class: "actions" },
-          info.mine && button("Skip: offer me other charts first", { on: run(close, "skip", {}) }),
+          info.mine && ["assigned", "in_progress", "in_audit"].includes(status) && button("Skip: offer me other charts first", { on: run(close, "skip", {}) }),
           button("Give it back to the queue", { on: run(close, "release", {}) }))),
-      ((holds && status !== "on_hold") || (["auditor", "manager"].includes(role) && ["finished", "audit", "in_audit", "audited"].includes(status))) && h("section", {},
+      ((holds && ["assigned", "in_progress"].includes(status)) || (["auditor", "manager"].includes(role) && ["finished", "audit", "in_audit", "audited"].includes(status))) && h("section", {},
         h("h3", {}, "Put it aside"),
-        h("label", { for: "chart-reason" }, "Reason (no words of the note)"), reason,
+        h("label", { for: "chart-reason" }, "Reason, at least three letters (no words of the note)"), reason,
         h("div", { class: "actions" },
-          holds && !["finished", "audited"].includes(status) && button("Hold", { on: run(close, "hold", why) }),
+          holds && ["assigned", "in_progress"].includes(status) && button("Hold", { on: run(close, "hold", why) }),
           ["auditor", "manager"].includes(role) && ["finished", "audit", "in_audit", "audited"].includes(status) && button("Return it to its coder", { on: run(close, "return", why) }))),
-      holds && status === "on_hold" && h("div", { class: "actions" }, button("Go on with it", { className: "button primary", on: run(close, "resume", {}) })),
+      holds && ["on_hold", "query_open"].includes(status) && h("div", { class: "actions" }, button("Go on with it", { className: "button primary", on: run(close, "resume", {}) })),
       isManager && h("section", {}, h("h3", {}, "Assign"), h("label", { for: "chart-user" }, "User name"), user,
         h("div", { class: "actions" }, button("Assign", { on: run(close, "assign", { user: () => user.value.trim() }) }))),
     ],

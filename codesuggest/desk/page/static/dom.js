@@ -10,7 +10,7 @@ export function h(tag, attributes = {}, ...children) {
     else if (name === "data") Object.assign(element.dataset, value);
     else element.setAttribute(name, value === true ? "" : value);
   }
-  element.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
   return element;
 }
 
@@ -35,9 +35,9 @@ export function button(label, { keys = "", on, className = "button", title = nul
 
 export const plural = (n, one, many = `${one}s`) => `${n} ${n === 1 ? one : many}`;
 
-/** Say something to a screen reader without moving the focus. */
+/** Say something to a screen reader without moving the focus. While a dialog is open, only what stands in it is heard. */
 export function say(text, { urgent = false } = {}) {
-  const region = byId(urgent ? "say-now" : "say");
+  const region = document.querySelector(`dialog[open] > .${urgent ? "say-now" : "say"}`) ?? byId(urgent ? "say-now" : "say");
   region.textContent = "";
   requestAnimationFrame(() => { region.textContent = text; });
 }
@@ -55,6 +55,7 @@ export function toast(text, { error = false, action = null } = {}) {
   const list = byId("toasts");
   while (list.children.length > 2) list.firstElementChild.remove();
   list.append(item);
+  (document.querySelector("dialog[open]") ?? document.body).append(list);
   say(text, { urgent: error });
   if (!error) setTimeout(close, 8000);
 }
@@ -72,9 +73,11 @@ export function openDialog({ title, body, actions = () => [], className = "", fo
         button("Close", { className: "button quiet", keys: "Esc", on: () => close() })),
       h("div", { class: "dialog-body" }, body(close)),
     );
+    dialog.append(h("div", { class: "say visually-hidden", role: "status" }), h("div", { class: "say-now visually-hidden", role: "alert" }));
     const buttons = actions(close);
     if (buttons.length) dialog.append(h("footer", { class: "dialog-foot" }, buttons));
     dialog.addEventListener("close", () => {
+      document.body.append(byId("toasts"));
       dialog.remove();
       if (back && back.isConnected) back.focus({ preventScroll: true });
       resolve(result);

@@ -45,6 +45,15 @@ export class Chart {
     if (draft) this.revision = draft.revision;
   }
 
+  /** What the server alone knows of the codes that stand, while changes are on their way. */
+  learn(codes) {
+    const known = new Map(codes.map((code) => [keyOf(code), code]));
+    this.sequence = this.sequence.map((final) => {
+      const code = known.get(keyOf(final));
+      return code ? { ...code, poa: final.poa } : final;
+    });
+  }
+
   get isInpatient() {
     return this.info.setting === "inpatient";
   }

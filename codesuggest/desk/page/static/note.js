@@ -3,7 +3,7 @@
 import { button, h, hidden, plural, say } from "./dom.js";
 import { Offsets, cut, pieces } from "./offsets.js";
 
-const LINE_PX = 25;
+const LINE_PX = 26;
 const LINE_CHARACTERS = 90;
 
 export class NoteView {

@@ -35,6 +35,12 @@ export class Outbox {
     this.#run();
   }
 
+  /** Forget what waits: the chart is in other hands. */
+  clear() {
+    this.items.splice(this.busy ? 1 : 0);
+    this.#tell();
+  }
+
   /** Try again at once instead of after the pause. */
   wake() {
     if (!this.timer) return;

@@ -54,7 +54,7 @@ async function load() {
   const answer = await get(url, { timeout: 60000 });
   chart.load(answer);
   const { info } = chart;
-  readOnly = !info.mine || !["assigned", "in_progress", "query_open", "in_audit"].includes(info.status);
+  readOnly = !info.mine || !["in_progress", "in_audit"].includes(info.status);
   document.title = `Chart ${info.encounter_id} · codesuggest`;
   byId("chart-name").textContent = `Chart ${info.encounter_id}`;
   byId("chart-facts").textContent = [
@@ -89,12 +89,16 @@ function drawBanner() {
   const { info } = chart;
   banner.hidden = !readOnly;
   if (!readOnly) return;
-  const words = { finished: "This chart is finished.", audited: "This chart is finished and audited.", audit: "This chart waits for its audit.", on_hold: `This chart is on hold${info.hold_reason ? `: ${info.hold_reason}` : "."}` }[info.status]
+  const words = { finished: "This chart is finished.", audited: "This chart is finished and audited.", audit: "This chart waits for its audit.", on_hold: `This chart is on hold${info.hold_reason ? `: ${info.hold_reason}` : "."}`, query_open: "A query waits for the physician’s answer." }[info.status]
     ?? (info.assignee && !info.mine ? `${info.assignee} has this chart. You can read it.` : "Nobody has this chart yet. You can read it.");
-  const free = !info.assignee && ["imported", "audit"].includes(info.status);
-  banner.replaceChildren(h("p", {}, words),
-    free && button("Take this chart", { className: "button primary small", on: async () => { await attempt(() => post(`${url}/claim`)); await load(); goTo(firstOpen(), { focus: true }); } }),
-    button("Next chart", { keys: "g", className: "button small", on: nextChart }));
+  const free = !info.assignee && ["imported", "audit"].includes(info.status) && session.role !== "manager";
+  const waits = info.mine && ["on_hold", "query_open"].includes(info.status);
+  const change = (name) => async () => { if (await attempt(() => post(`${url}/${name}`))) await reload(); };
+  banner.replaceChildren(...[h("p", {}, words),
+    free && button("Take this chart", { className: "button primary small", on: change("claim") }),
+    waits && info.status === "query_open" && button("Record the answer", { keys: "q", className: "button primary small", on: () => ACTS.query(null) }),
+    waits && button("Go on with it now", { className: "button small", on: change("resume") }),
+    session.role !== "manager" && button("Next chart", { keys: "g", className: "button small", on: nextChart })].filter(Boolean));
 }
 
 async function attempt(work) {
@@ -244,19 +248,25 @@ function remember(words, row = null) {
   say(words);
 }
 
+/** Whether a decision is of the pass before: the auditor's word may stand over it, and cannot take it back. */
+const isFixed = (row) => chart.info.stage === "audit" && row.decision?.stage === "coder";
+
 /** Decide a row: shown at once, sent through the outbox. */
-function decide(row, action, { final = null, evidence = null, words, undoing = false } = {}) {
+function decide(row, action, { final = null, evidence = null, poa = null, words, undoing = false } = {}) {
   if (!undoing) remember(words, row);
   const before = chart.place(row);
   const made = { event_id: crypto.randomUUID(), action, code: row.code, system: row.system, final_code: final?.code ?? null, reason: "" };
   if (evidence) made.evidence = evidence;
-  const decision = action === "retract" ? null : { ...made, final_code: final?.code ?? (action === "accept" || action === "add" ? row.code : null), description: final?.description, who: session.user };
+  const decision = action === "retract" ? null : { ...made, final_code: final?.code ?? (action === "accept" || action === "add" ? row.code : null), description: final?.description, who: session.user, stage: chart.info.stage };
   chart.decide(row, decision);
   const keepsPlace = before >= 0 && chart.place(row) === before;
   const wanted = chart.draft();
   outbox.add({
     send: () => post(`${url}/decisions`, made),
-    done: (answer) => arrived(answer),
+    done: (answer) => {
+      arrived(answer);
+      if (poa) setPoaUnlessExempt(row, poa);
+    },
     refused: (error) => refused(error),
   });
   if (keepsPlace && !undoing) putDraft(wanted);
@@ -276,17 +286,24 @@ function putDraft(wanted = chart.draft()) {
 function arrived(answer) {
   if (outbox.waiting) {
     chart.take({ draft: answer.draft });
+    chart.learn(answer.final_codes);
     return;
   }
   chart.take(answer);
   draw();
 }
 
+/** The server knows which codes are exempt from POA reporting; an exempt one stays without a value. */
+function setPoaUnlessExempt(row, poa) {
+  const at = chart.place(row);
+  if (at < 0) return;
+  const { poa_exempt: exempt } = chart.sequence[at];
+  chart.setPoa(at, exempt ? null : poa);
+  if (!exempt) putDraft();
+  draw();
+}
+
 async function refused(error) {
-  if (error.status === 403 || error.status === 404 || (error.status === 409 && error.id !== "CS505")) {
-    readOnly = true;
-    chart.info.mine = false;
-  }
   toast(`Not saved: ${error.message}`, { error: true });
   await reload();
 }
@@ -294,8 +311,24 @@ async function refused(error) {
 async function reload() {
   history = [];
   const before = current;
-  await attempt(load);
+  try {
+    await load();
+  } catch (error) {
+    if (error.status === 403 || error.status === 404) leave();
+    else toast(error.message, { error: true });
+    return;
+  }
   goTo(chart.row(before) ? before : firstOpen(), { focus: true, reveal: false });
+}
+
+/** The chart went to somebody else: nothing more is sent. */
+function leave() {
+  outbox.clear();
+  readOnly = true;
+  byId("banner").hidden = false;
+  byId("banner").replaceChildren(h("p", {}, "This chart is no longer in your hands. What was saved is kept; go back to the worklist."));
+  say("This chart is no longer in your hands.", { urgent: true });
+  draw();
 }
 
 /** Somebody, or another tab, ordered the codes meanwhile. Nothing is overwritten unasked. */
@@ -366,11 +399,9 @@ const ACTS = {
       toast(`${row.code} is not billable. Replace it with one of its codes.`, { error: true });
       return;
     }
-    decide(row, "accept", { words: `Accepted ${row.code}${poa ? `, POA ${poa}` : ""}.` });
-    if (poa && chart.place(row) >= 0 && chart.info.poa_required) {
-      chart.setPoa(chart.place(row), poa);
-      putDraft();
-    }
+    const reported = chart.info.poa_required ? poa : null;
+    decide(row, "accept", { poa: reported, words: `Accepted ${row.code}${reported ? `, POA ${reported}` : ""}.` });
+    if (reported) chart.setPoa(chart.place(row), reported);
     advance(row);
   },
   reject: (row) => {
@@ -385,6 +416,10 @@ const ACTS = {
   },
   retract: (row) => {
     if (row.isLeft || !row.decision) return;
+    if (isFixed(row)) {
+      toast("This is the coder’s decision. Accept, reject or replace it with your own.");
+      return;
+    }
     decide(row, "retract", { words: `${finalCode(row) ?? row.code}: decision taken back.` });
     draw();
     goTo(chart.blocks().undecided.includes(row) || row.probability !== null ? row.key : firstOpen(), { focus: true });
@@ -421,11 +456,9 @@ const ACTS = {
     draw();
   },
   query: async (row) => {
-    await queryDialog({ chart, row, readOnly, changed: async () => {
-      const { items, ...answer } = await get(`${url}/queries`).then((found) => (Array.isArray(found) ? { items: found } : found));
-      chart.queries = items ?? answer.queries ?? chart.queries;
-      drawProgress();
-    } });
+    await outbox.settled(); // a query that is sent puts the chart aside: what was decided goes first
+    await queryDialog({ chart, row, canWrite: !readOnly, canAnswer: chart.info.mine || session.role === "manager", changed: reload });
+    focusCurrent(false);
   },
 };
 
@@ -504,7 +537,10 @@ function undo() {
   const row = last.key && chart.row(last.key);
   if (row) {
     const was = last.decision;
-    if (was) {
+    if (was && chart.info.stage === "audit" && was.stage === "coder") {
+      decide(row, "retract", { undoing: true });
+      chart.decide(row, was);
+    } else if (was) {
       decide(row, was.action, { final: was.action === "replace" ? { code: was.final_code, description: was.description } : null, evidence: was.evidence?.length ? was.evidence : null, undoing: true });
     } else decide(row, "retract", { undoing: true });
   }
@@ -562,6 +598,7 @@ async function chartActions() {
   if (!done) return;
   if (["skip", "release", "hold", "return"].includes(done.name)) location.assign("/");
   else await reload();
+  focusCurrent(false);
 }
 
 // ---------------------------------------------------------------------------------------------------------------- keys

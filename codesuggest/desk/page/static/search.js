@@ -59,7 +59,7 @@ export function codeSearch({ label, on, first = [], choose, hint = "" }) {
     running = new AbortController();
     box.value = item.code;
     try {
-      const card = await get(`/codes/${encodeURIComponent(item.code)}?on=${encodeURIComponent(on ?? "")}`, { signal: running.signal });
+      const card = await get(`/codes/${encodeURIComponent(item.code)}${on ? `?on=${on}` : ""}`, { signal: running.signal });
       show(card.children.map((child) => ({ ...child, system: card.system, matched: "", group: `Below ${card.code} ${card.title}` })));
     } catch (error) {
       fail(error);

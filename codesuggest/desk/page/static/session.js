@@ -34,7 +34,7 @@ export async function request(method, path, { body, headers = {}, signal, timeou
     throw new Unreachable("The server cannot be reached.");
   }
   if (response.ok) return answer;
-  if ([502, 503, 504].includes(response.status)) throw new Unreachable("The server is busy.");
+  if ([408, 502, 503, 504].includes(response.status)) throw new Unreachable("The server is busy.");
   throw new ApiError(response.status, answer, Number(response.headers.get("Retry-After")) || 0);
 }
 
