@@ -7,7 +7,7 @@ was not taken from; so the knowledge is fitted on some folds, makes the features
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,6 +25,8 @@ __all__ = ["FormCounts", "Knowledge", "NearForms", "PreparedNote", "prepare"]
 _NOTES_AT_ONCE = 128
 _TAGGER_NOTES = 3000
 _FAR_WORDS = 12
+_RARITY = (5.0, 7.5)
+_LIKENESS = (0.62, 0.8)
 
 Ints = NDArray[np.int32]
 
@@ -247,7 +249,7 @@ class Knowledge:
             forms,
             tuple(" ".join(spelling[s] for s in stems) for stems, _ in members),
             counts,
-            _fit_tagger(notes, function_words, seed),
+            _fit_tagger(notes, function_words, frequency, titles, spelling, seed),
             NgramCounts.fit(
                 (np.concatenate(grams_note), np.concatenate(grams)),
                 ((keys // n_codes).astype(np.int32), (keys % n_codes).astype(np.int32)),
@@ -309,7 +311,27 @@ def _gather(
     return list(zip(members, far, strict=True)), pairs, [marked[p] for p in pairs], translated
 
 
-def _fit_tagger(notes: Sequence[PreparedNote], function_words: NDArray[np.uint32], seed: int) -> TokenTagger:
+def alike(stems: NDArray[np.uint32], titles: TitleIndex, spelling: Mapping[int, str]) -> NDArray[np.uint8]:
+    """Return for each stem how much it is spelt like a word of the titles (three steps), and how rare that is (three steps)."""
+    found, inverse = np.unique(stems, return_inverse=True)
+    values = np.zeros(len(found), np.uint8)
+    for i, stem in enumerate(found.tolist()):
+        best = titles.cognates.of(spelling.get(stem, ""))
+        if best:
+            word, likeness = best[0]
+            rarity = int(np.searchsorted(_RARITY, titles.rarity[word]))
+            values[i] = 1 + rarity + 3 * int(np.searchsorted(_LIKENESS, likeness, side="right"))
+    return values[inverse]
+
+
+def _fit_tagger(
+    notes: Sequence[PreparedNote],
+    function_words: NDArray[np.uint32],
+    frequency: Mapping[int, int],
+    titles: TitleIndex,
+    spelling: Mapping[int, str],
+    seed: int,
+) -> TokenTagger:
     known = [n for n in notes if n.references]
     if not known:
         return TokenTagger.empty()
@@ -323,4 +345,6 @@ def _fit_tagger(notes: Sequence[PreparedNote], function_words: NDArray[np.uint32
         for _, words in note.references:
             inside[first + words] = True
             begins[first + words[0]] = True
-    return TokenTagger.fit(token_features(batch), inside, begins, seed=seed)
+    common = np.array(sorted(h for h, n in frequency.items() if n > 1), np.uint32)
+    features = token_features(batch, common, alike(batch.tokens.stem, titles, spelling))
+    return TokenTagger.fit(features, inside, begins, common, seed=seed)

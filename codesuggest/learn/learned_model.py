@@ -257,6 +257,7 @@ class LearnedModel:
             "pair_right": k.counts.right,
             "tagger_weights": k.tagger.weights,
             "tagger_intercept": k.tagger.intercept,
+            "tagger_known": k.tagger.known,
             "ngram_code_notes": k.ngrams.code_notes,
             "ngram_bucket": k.ngrams.bucket,
             "ngram_notes": k.ngrams.notes,
@@ -346,7 +347,7 @@ class LearnedModel:
             FormTable(a["form_stems"], a["form_order"], a["form_far"]),
             texts,
             counts,
-            TokenTagger(a["tagger_weights"], a["tagger_intercept"]),
+            TokenTagger(a["tagger_weights"], a["tagger_intercept"], a["tagger_known"]),
             NgramCounts(
                 int(facts["n_notes"]),
                 a["ngram_code_notes"],

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from codesuggest.learn.knowledge import Knowledge
+from codesuggest.learn.knowledge import Knowledge, alike
 from codesuggest.learn.surface_forms import MAX_STEMS, Batch, expand
 from codesuggest.learn.words import COLON
 
@@ -51,7 +51,7 @@ MENTION_FEATURES = (
     "competitor_share",
 )
 
-_SEGMENT = -0.85  # log-odds of a word from which it is taken into a stretch
+_SEGMENT = (-0.5, -2.0, -3.5)  # log-odds of a word from which it is taken into a stretch
 _PER_SEGMENT = 3
 _TITLES_PER_SEGMENT = 5
 
@@ -81,8 +81,13 @@ class MentionRows:
 
 
 def segments(batch: Batch, inside: NDArray[np.float32], begins: NDArray[np.float32]) -> list[NDArray[np.int64]]:
-    """Return the stretches of words that the tagger would mark, as places of their content words."""
-    on = inside > _SEGMENT
+    """Return the stretches of words that the tagger would mark, as places of their content words; each once."""
+    found = {(int(s[0]), int(s[-1])): s for floor in _SEGMENT for s in _stretches(batch, inside, begins, floor)}
+    return [found[k] for k in sorted(found)]
+
+
+def _stretches(batch: Batch, inside: NDArray[np.float32], begins: NDArray[np.float32], floor: float) -> list[NDArray[np.int64]]:
+    on = inside > floor
     starts = on.copy()
     starts[1:] &= (
         ~on[:-1]
@@ -106,7 +111,7 @@ def mention_rows(
 ) -> MentionRows:
     """Return the rows of a batch; `note_scores` as :meth:`NgramCounts.scores` returns them."""
     counts, forms = knowledge.counts, knowledge.forms
-    inside, begins = knowledge.tagger.logits(batch)
+    inside, begins = knowledge.tagger.logits(batch, alike(batch.tokens.stem, knowledge.titles, spelling))
     found = forms.find(batch)
     owner, pair = expand(counts.first[found.form], counts.first[found.form + 1] - counts.first[found.form])
     n = len(owner)
@@ -194,29 +199,29 @@ def _from_segments(
     places: list[NDArray[np.int64]] = []
     codes: list[int] = []
     values: list[tuple[int, float, int]] = []  # form or -1, likeness, source
+    bags: list[dict[int, float]] = []
+    place_of: list[NDArray[np.int64]] = []
     counts = knowledge.counts
     tokens = batch.tokens
     for stretch in stretches:
         stems = [spelling.get(s, "") for s in tokens.stem[stretch].tolist()]
         place = np.full(MAX_STEMS, -1, np.int64)
         place[: len(stretch)] = stretch
-        for near, alike in knowledge.near.of(" ".join(stems), _PER_SEGMENT + 1):
-            if alike < 0.4 or alike > 0.9999:
+        for near, likeness in knowledge.near.of(" ".join(stems), _PER_SEGMENT + 1):
+            if likeness < 0.4 or likeness > 0.9999:
                 continue
             for p in range(int(counts.first[near]), int(counts.first[near + 1])):
                 places.append(place)
                 codes.append(int(counts.code[p]))
-                values.append((p, alike, 1))
-        bag = knowledge.meanings.bag(zip(tokens.stem[stretch].tolist(), stems, strict=True))
-        if bag:
-            weights = np.zeros(len(knowledge.titles.words))
-            weights[list(bag)] = list(bag.values())
-            rows, cosine = knowledge.titles.retrieve(weights, top=_TITLES_PER_SEGMENT)
-            for row, alike in zip(rows.tolist(), cosine.tolist(), strict=True):
-                if alike >= 0.3:
-                    places.append(place)
-                    codes.append(int(knowledge.titles.code[row]))
-                    values.append((-1, alike, 2))
+                values.append((p, likeness, 1))
+        bags.append(knowledge.meanings.bag(zip(tokens.stem[stretch].tolist(), stems, strict=True)))
+        place_of.append(place)
+    for place, (rows, cosine) in zip(place_of, knowledge.titles.retrieve(bags, top=_TITLES_PER_SEGMENT), strict=True):
+        for row, likeness in zip(rows.tolist(), cosine.tolist(), strict=True):
+            if likeness >= 0.3:
+                places.append(place)
+                codes.append(int(knowledge.titles.code[row]))
+                values.append((-1, likeness, 2))
     if not places:
         return None
     X = np.zeros((len(places), len(col)))

@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,9 @@ from codesuggest.codes import Release
 from codesuggest.codes.code import with_dot, without_dot
 from codesuggest.learn.surface_forms import expand
 from codesuggest.learn.words import WordReader, word_hash
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 __all__ = ["MAX_TITLE_WORDS", "TitleIndex", "Translation", "latin"]
 
@@ -134,8 +138,7 @@ class TitleIndex:
     members: NDArray[np.int32]
     cognates: Cognates = field(repr=False)
     mass: NDArray[np.float64] = field(repr=False)
-    _rows: NDArray[np.int64] = field(repr=False)
-    _first: NDArray[np.int64] = field(repr=False)
+    _matrix: csr_matrix = field(repr=False)
     by_code: NDArray[np.int64] = field(repr=False)
     code_first: NDArray[np.int64] = field(repr=False)
 
@@ -144,11 +147,13 @@ class TitleIndex:
         cls, words: Sequence[str], rarity: NDArray[np.float64], code: NDArray[np.int32], members: NDArray[np.int32], n_codes: int
     ) -> TitleIndex:
         """Make the index from the arrays that a model stores."""
+        from scipy.sparse import csr_matrix
+
         filled = members >= 0
         flat, owner = members[filled], np.nonzero(filled)[0]
-        order = np.argsort(flat, kind="stable")
-        first = np.searchsorted(flat[order], np.arange(len(words) + 1))
         weight = np.where(filled, rarity[np.where(filled, members, 0)] if len(words) else 0.0, 0.0)
+        length = np.sqrt((weight**2).sum(axis=1)) + 1e-9
+        matrix = csr_matrix((weight[filled] / length[owner], (flat, owner)), shape=(len(words), len(members)))
         by_code = np.argsort(code, kind="stable")
         return cls(
             tuple(words),
@@ -157,8 +162,7 @@ class TitleIndex:
             members,
             Cognates(words),
             weight.sum(axis=1),
-            owner[order],
-            first.astype(np.int64),
+            matrix,
             by_code,
             np.searchsorted(code[by_code], np.arange(n_codes + 1)).astype(np.int64),
         )
@@ -190,33 +194,33 @@ class TitleIndex:
         return self.by_code[self.code_first[code] : self.code_first[code + 1]]
 
     def retrieve(
-        self, weights: NDArray[np.float64], *, top: int = 6, shortlist: int = 2500
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Return the titles nearest to a bag of title words: (rows, cosine), the best first.
+        self, bags: Sequence[Mapping[int, float]], *, top: int = 6
+    ) -> list[tuple[NDArray[np.int64], NDArray[np.float64]]]:
+        """Return for each bag of title words the nearest titles: (rows, cosine), the best first.
 
         Parameters
         ----------
-        weights : float array, length n_words
-            How much each title word is meant, 0 to 1.
+        bags : sequence of {place of a title word: weight in (0, 1]}
+        top : int
         """
-        used = np.flatnonzero(weights > 0)
-        if not len(used):
-            return np.zeros(0, np.int64), np.zeros(0)
-        value = weights[used] * self.rarity[used]
-        norm = float(np.sqrt((value**2).sum()))
-        # postings of the telling words only; the rest counts in the score of those found
-        size = self._first[used + 1] - self._first[used]
-        by_worth = np.argsort(-value, kind="stable")
-        taken = by_worth[np.cumsum(size[by_worth]) <= max(shortlist * 4, int(size[by_worth[0]]))]
-        _, at = expand(self._first[used[taken]], size[taken])
-        rows = np.unique(self._rows[at])
-        members = self.members[rows]
-        filled = members >= 0
-        rarity = np.where(filled, self.rarity[members], 0.0)
-        got = np.where(filled, weights[members], 0.0)
-        cosine = (got * rarity**2).sum(axis=1) / (norm * np.sqrt((rarity**2).sum(axis=1)) + 1e-9)
-        best = np.argsort(-cosine, kind="stable")[:top]
-        return rows[best], cosine[best]
+        from scipy.sparse import csr_matrix
+
+        size = [len(b) for b in bags]
+        words = np.fromiter((w for b in bags for w in b), np.int64, sum(size))
+        weight = np.fromiter((v for b in bags for v in b.values()), np.float64, sum(size)) * self.rarity[words]
+        meant = csr_matrix((weight, words, np.concatenate(([0], np.cumsum(size)))), shape=(len(bags), len(self.words)))
+        norm = np.sqrt(np.asarray(meant.multiply(meant).sum(axis=1)).ravel()) + 1e-9
+        nearness = (meant @ self._matrix).tocsr()
+        found = []
+        for i, bag_norm in enumerate(norm.tolist()):
+            part = slice(int(nearness.indptr[i]), int(nearness.indptr[i + 1]))
+            rows, cosine = nearness.indices[part], nearness.data[part] / bag_norm
+            if len(rows) > 4 * top:
+                near = np.argpartition(-cosine, 4 * top)[: 4 * top]
+                rows, cosine = rows[near], cosine[near]
+            best = np.lexsort((rows, -cosine))[:top]
+            found.append((rows[best].astype(np.int64), cosine[best]))
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ __all__ = ["N_BUCKETS", "TokenTagger", "token_features"]
 
 N_BUCKETS = 1 << 18
 """Weights of each of the two models; features are hashed into them."""
+_UNKNOWN = np.uint32(2)
 _REACH = 7  # words before, in the sentence, that may be cues
 
 Floats = NDArray[np.float32]
@@ -32,13 +33,26 @@ def _mix(seed: int, *parts: NDArray[np.uint32]) -> Buckets:
     return (h & np.uint64(N_BUCKETS - 1)).astype(np.int32)
 
 
-def token_features(batch: Batch) -> Buckets:
-    """Return the features of every word, shape (n_words, n_features)."""
+def token_features(batch: Batch, known: NDArray[np.uint32], alike: NDArray[np.uint8]) -> Buckets:
+    """Return the features of every word, shape (n_words, n_features).
+
+    Parameters
+    ----------
+    batch : Batch
+    known : uint32 array, sorted
+        Stems that stand in two notes or more; all others are one and the same to the tagger, so that it learns from the rare
+        words of its notes what to make of words it has never seen.
+    alike : uint8 array, length n_words
+        How much the word is spelt like a word of the titles, and how rare that is there (`Knowledge.alike`).
+    """
     tokens = batch.tokens
     n = len(tokens)
     pad = _REACH
     stem = np.zeros(n + 2 * pad, np.uint32)
-    stem[pad : pad + n] = tokens.stem
+    place = np.minimum(np.searchsorted(known, tokens.stem), max(len(known) - 1, 0))
+    stem[pad : pad + n] = np.where(known[place] == tokens.stem, tokens.stem, _UNKNOWN) if len(known) else _UNKNOWN
+    likeness = np.zeros(n + 2 * pad, np.uint32)
+    likeness[pad : pad + n] = alike
     sentence = np.full(n + 2 * pad, -1, np.int64)
     sentence[pad : pad + n] = np.cumsum(tokens.before >= SENTENCE) + batch.note  # the first word of a note begins a sentence
     before = np.zeros(n + 2 * pad, np.uint32)
@@ -62,7 +76,6 @@ def token_features(batch: Batch) -> Buckets:
         _mix(6, w[0], w[1]),
         _mix(7, w[-2], w[-1]),
         _mix(8, w[1], w[2]),
-        _mix(9, w[-1], w[0], w[1]),
         _mix(10, w[-1], w[1]),
         _mix(11, tokens.head),
         _mix(12, tokens.tail),
@@ -70,8 +83,10 @@ def token_features(batch: Batch) -> Buckets:
         _mix(14, gap, w[-1]),
         _mix(15, after, w[1]),
         _mix(16, w[0], gap, after),
-        _mix(17, tokens.surface),
-        _mix(18, w[-2], w[-1], w[0]),
+        _mix(17, likeness[pad : pad + n]),
+        _mix(21, likeness[pad : pad + n], w[-1]),
+        _mix(22, likeness[pad : pad + n], likeness[pad - 1 : pad - 1 + n], likeness[pad + 1 : pad + 1 + n]),
+        _mix(23, likeness[pad : pad + n], gap, after),
         _mix(19, w[3]),
     ]
     columns += [_mix(20, w[-d]) for d in range(3, _REACH + 1)]
@@ -87,32 +102,38 @@ class TokenTagger:
     weights : float32 array of shape (2, N_BUCKETS)
         Inside of evidence; first word of evidence.
     intercept : float64 array of shape (2,)
+    known : uint32 array, sorted
+        Stems that have weights of their own.
     """
 
     weights: Floats
     intercept: NDArray[np.float64]
+    known: NDArray[np.uint32]
 
     @classmethod
     def empty(cls) -> TokenTagger:
         """Return a tagger that knows nothing, for decisions without evidence."""
-        return cls(np.zeros((2, N_BUCKETS), np.float32), np.zeros(2))
+        return cls(np.zeros((2, N_BUCKETS), np.float32), np.zeros(2), np.zeros(0, np.uint32))
 
-    def logits(self, batch: Batch) -> Floats:
+    def logits(self, batch: Batch, alike: NDArray[np.uint8]) -> Floats:
         """Return the log-odds of every word, shape (2, n_words)."""
         if not self.weights.any():
             return np.zeros((2, len(batch.tokens)), np.float32)
-        features = token_features(batch)
+        features = token_features(batch, self.known, alike)
         out = np.stack([w[features].sum(axis=1, dtype=np.float64) + b for w, b in zip(self.weights, self.intercept, strict=True)])
         return out.astype(np.float32)
 
     @classmethod
-    def fit(cls, features: Buckets, inside: NDArray[np.bool_], begins: NDArray[np.bool_], *, seed: int = 0) -> TokenTagger:
+    def fit(
+        cls, features: Buckets, inside: NDArray[np.bool_], begins: NDArray[np.bool_], known: NDArray[np.uint32], *, seed: int = 0
+    ) -> TokenTagger:
         """Fit by averaged stochastic gradient descent (Bottou 2010; log loss, L2).
 
         Parameters
         ----------
         features : int32 array of shape (n_words, n_features)
         inside, begins : bool arrays of shape (n_words,)
+        known : uint32 array
         seed : int
         """
         from scipy.sparse import csr_matrix
@@ -130,4 +151,4 @@ class TokenTagger:
             model.fit(X, target)
             weights.append(model.coef_[0].astype(np.float32))
             intercept.append(float(model.intercept_[0]))
-        return cls(np.stack(weights), np.array(intercept))
+        return cls(np.stack(weights), np.array(intercept), known)
