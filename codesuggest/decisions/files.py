@@ -260,7 +260,7 @@ class _Source:
 
     def _jsonl(self) -> Iterator[_Row]:
         unread: set[str] = set()
-        known = {self.reader.column_of(field) for field in FIELDS} | {"note_ids", "opened", "finished", "shown", "codes", "facts"}
+        known = {self.reader.column_of(field) for field in FIELDS} | {"note_ids", "opened", "finished", "shown", "codes", "facts", "edits"}
         with open_stream(self.path) as (stream, _):
             for number, line in enumerate(lines_of(stream), 1):
                 if line is None:

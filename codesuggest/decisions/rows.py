@@ -124,6 +124,7 @@ def row_of(event: Event, *, flat: bool = False) -> dict[str, Any]:
         ],
         "codes": [{"system": c.system, "code": c.code, "poa": c.poa} for c in review.codes],
         "facts": dict(review.facts),
+        "edits": dict(review.edits),
         "versions": dict(review.versions),
     }
 
@@ -299,6 +300,7 @@ class RowReader:
             ),
             codes=tuple(FinalCode(c["code"], c.get("system", system), c.get("poa")) for c in row.get("codes") or ()),
             facts=_mapping(row.get("facts")),
+            edits={str(rule): int(n) for rule, n in (row.get("edits") or {}).items()},
             versions=_mapping(self._cell(row, "versions")),
             event_id=event_id,
         )
@@ -537,6 +539,7 @@ def row_schema() -> dict[str, Any]:
         },
         "codes": {"type": "array", "items": _closed({"system": system, "code": code, "poa": {"type": ["string", "null"]}})},
         "facts": names,
+        "edits": {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}},
         "versions": names,
     }
     event = {
