@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import functools
 import itertools
 import json
 import os
+import tempfile
 import threading
 import uuid
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
+from typing import ClassVar
 from urllib.parse import quote
 
 import httpx
@@ -19,17 +23,22 @@ from argon2 import PasswordHasher
 from sqlalchemy import text
 
 from codesuggest import Note
+from codesuggest.codes import Releases
 from codesuggest.decisions.database import open_database
 from codesuggest.desk.app import Services, create_app
+from codesuggest.desk.lookup import Lookup
 from codesuggest.desk.people import Identity
 from codesuggest.desk.scorer import Scored, n_near_threshold
 from codesuggest.desk.settings import DeskSettings, WorklistSettings
 
-PASSWORD = "correct horse battery"
+PASSWORD = "correct horse battery"  # noqa: S105 - of people who do not exist
 DAY = dt.date(2026, 5, 4)
 FEEDER = Identity("feeder", "service", "test")
 POSTGRES = os.environ.get("CODESUGGEST_TEST_POSTGRES")
-DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.skipif(not POSTGRES, reason="CODESUGGEST_TEST_POSTGRES is not set"))]
+DATABASES = [
+    "sqlite",
+    pytest.param("postgresql", marks=pytest.mark.skipif(not POSTGRES, reason="CODESUGGEST_TEST_POSTGRES is not set")),
+]
 
 SUMMARY = """DISCHARGE SUMMARY
 
@@ -45,6 +54,11 @@ ASSESSMENT AND PLAN:
 1. Pneumonia, improving on ceftriaxone.
 2. Type 2 diabetes mellitus, continue metformin.
 """
+
+
+@functools.cache
+def _lookup():
+    return Lookup(Releases())  # its index takes two seconds to make
 
 
 class Clock:
@@ -94,19 +108,22 @@ class Client:
 class Desk:
     """An application with users: ann and ben (coders), eve (auditor), max (manager), and the service feeder."""
 
+    tokens: ClassVar[dict[str, str]] = {}
     people = (("ann", "coder"), ("ben", "coder"), ("eve", "auditor"), ("max", "manager"))
 
     def __init__(self, settings, suggester):
         self.clock = Clock()
         self.suggester = suggester
-        self.services = Services.open(settings, clock=self.clock)
+        self.services = replace(Services.open(settings, clock=self.clock), lookup=_lookup())
         people = self.services.people
         people._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # tests would spend their time here
         people._nobody = people._hasher.hash("nobody's password")
-        for name, role in self.people:
-            people.add_user(name, role, PASSWORD)
         self.app = create_app(services=self.services)
-        self.tokens = {name: people.create_token(name, role)[1] for name, role in (*self.people, ("feeder", "service"))}
+        self.tokens = dict(Desk.tokens)
+        if not people.users():
+            for name, role in self.people:
+                people.add_user(name, role, PASSWORD)
+            self.tokens = {name: people.create_token(name, role)[1] for name, role in (*self.people, ("feeder", "service"))}
 
     @property
     def store(self):
@@ -147,7 +164,10 @@ class Desk:
 
     def chart(self, encounter_id="E-1", **more):
         """Put a chart of two documents into the queue, and give its id."""
-        notes = (note(f"{encounter_id}-1", encounter_id=encounter_id, **more), note(f"{encounter_id}-2", PROGRESS, encounter_id=encounter_id, **more))
+        notes = (
+            note(f"{encounter_id}-1", encounter_id=encounter_id, **more),
+            note(f"{encounter_id}-2", PROGRESS, encounter_id=encounter_id, **more),
+        )
         return self.add(*notes)
 
     def close(self):
@@ -167,11 +187,24 @@ def event_id():
     return str(uuid.uuid4())
 
 
+@functools.cache
+def _with_people():
+    """Give the bytes of a database with the people in it: made once, copied for every test."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "people.sqlite"
+        made = Desk(DeskSettings(database=str(file)), None)
+        made.close()
+        Desk.tokens = made.tokens
+        return file.read_bytes()
+
+
 @contextmanager
 def database(kind, tmp_path):
     """Give the address of an empty database."""
     if kind == "sqlite":
-        yield str(tmp_path / "desk.sqlite")
+        file = tmp_path / "desk.sqlite"
+        file.write_bytes(_with_people())
+        yield str(file)
         return
     schema = f"test_{uuid.uuid4().hex[:12]}"
     engine = open_database(POSTGRES)
@@ -188,7 +221,7 @@ def database(kind, tmp_path):
 @contextmanager
 def open_desk(tmp_path, suggester, *, kind="sqlite", worklist=None, **settings):
     """Open a desk; nothing goes to audit unless the settings say so."""
-    order = replace(WorklistSettings(), audit_share=0.0, **(worklist or {}))
+    order = replace(WorklistSettings(), **{"audit_share": 0.0, **(worklist or {})})
     with database(kind, tmp_path) as address:
         desk = Desk(DeskSettings(database=address, worklist=order, **settings), suggester)
         try:

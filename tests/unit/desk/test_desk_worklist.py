@@ -61,7 +61,9 @@ def test_impact_needs_a_table(n_mcc, n_cc, points):
     assert reason("impact", ChartFacts()) is None
 
 
-@pytest.mark.parametrize(("words", "documents", "points"), [(0, 1, 1.25), (5000, 1, 5.0), (10_000, 1, 10.0), (30_000, 8, 10.0), (10, 4, 5.0)])
+@pytest.mark.parametrize(
+    ("words", "documents", "points"), [(0, 1, 1.25), (5000, 1, 5.0), (10_000, 1, 10.0), (30_000, 8, 10.0), (10, 4, 5.0)]
+)
 def test_complexity_is_length_or_number_of_documents(words, documents, points):
     assert reason("complexity", ChartFacts(n_words=words, n_documents=documents)).points == points
 
@@ -81,7 +83,9 @@ def test_an_answered_query_brings_a_chart_forward_and_an_open_one_does_not():
 def test_the_score_is_the_sum_of_the_points():
     facts = ChartFacts(SERVICE, "medicare", "inpatient", "1", 1234, 3, 4, 1, 0, 0, 1)
     for days in (0, 3, 29, 340, 400):
-        assert score_of(facts, after(days), SETTINGS) == pytest.approx(sum(r.points for r in reasons_of(facts, after(days), SETTINGS)))
+        assert score_of(facts, after(days), SETTINGS) == pytest.approx(
+            sum(r.points for r in reasons_of(facts, after(days), SETTINGS))
+        )
 
 
 def test_the_most_that_all_components_give_is_the_sum_of_the_weights():
