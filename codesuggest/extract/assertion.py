@@ -179,7 +179,7 @@ def find_scopes(tokens: Tokens, lowers: Sequence[str], layout: Layout, table: Cu
             is_short = first_word in _NEXT_ONLY or (first_word in _SHORT_REACH and not _is_list(lowers, end, high))
             stops = ");," if is_short else ");"
             while at < len(closers) and closers[at] < high:
-                if tokens.words[closers[at]] in stops:
+                if lowers[closers[at]] in stops:
                     high = closers[at]
                     break
                 at += 1
@@ -198,7 +198,7 @@ def find_scopes(tokens: Tokens, lowers: Sequence[str], layout: Layout, table: Cu
                 j -= 1
             at = bisect_left(closers, start) - 1
             while at >= 0 and closers[at] >= low:
-                if tokens.words[closers[at]] in (";(," if cue.words[-1] in _LAST_ONLY else ";("):
+                if lowers[closers[at]] in (";(," if cue.words[-1] in _LAST_ONLY else ";("):
                     low = closers[at] + 1
                     break
                 at -= 1

@@ -87,7 +87,7 @@ def _assess(
     ):
         assertion, scope = "present", None
     # "?UTI", "? fracture"
-    if assertion == "present" and first > 0 and tokens.words[first - 1] == "?":
+    if assertion == "present" and first > 0 and lowers[first - 1] == "?":
         return "possible", Scope("possible", first, last + 1, first - 1, first)
     if section == "family_history" and kind not in ("social", "status", "encounter") and assertion != "absent":
         return "someone_else", scope
@@ -115,7 +115,7 @@ _YEAR = re.compile(r"(?:19[3-9]\d|20[0-4]\d)$")
 def _year_after(tokens: Tokens, last: int, year: int | None) -> int:
     """Return the token of a past year just after a mention ("MI 2019", "TIA in 2021"), 0 when there is none."""
     for t in range(last + 1, min(last + 4, len(tokens))):
-        word = tokens.words[t]
+        word = tokens.word(t)
         if _YEAR.match(word):
             return t if year is None or int(word) < year else 0
         if word not in ("in", "(", ",", "of", "back") and not word.isalpha():

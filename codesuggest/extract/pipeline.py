@@ -79,17 +79,17 @@ class Extractor:
             for word in words:
                 self._flags[word] = self._flags.get(word, 0) | flag
 
-    def _describe(self, word: str, low: str) -> tuple[int, int]:
-        """Return the number of a word in the lexicon, and the flags of the steps it concerns."""
+    def _describe(self, low: str) -> tuple[int, int]:
+        """Return the number of a word in lower case in the lexicon, and the flags of the steps it concerns."""
         number, is_repaired = self.matcher.number_of(low)
         flags = self._flags.get(low, 0) | flags_of(low)
         if is_repaired:
             flags |= REPAIRED
         if self.matcher.beginnings(low):
             flags |= ASKED
-        if len(word) <= 2 and word.isdigit():
+        if len(low) <= 2 and low.isdigit():
             flags |= SHORT_NUMBER
-        if word == "A":
+        if low == "a":
             flags |= LETTER_A
         return number, flags
 

@@ -152,8 +152,8 @@ def segment(tokens: Tokens, sections: list[RawSection]) -> Layout:
     >>> segment(tokenize(text), find_sections(text)).sentence.tolist()
     [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1]
     """
-    text, words, starts, ends = tokens.text, tokens.words, tokens.starts, tokens.ends
-    n = len(words)
+    text, lowers, starts, ends = tokens.text, tokens.lowers, tokens.starts, tokens.ends
+    n = len(lowers)
     sentence = np.zeros(n, np.int32)
     clause = np.zeros(n, np.int32)
     block = np.zeros(n, np.int32)
@@ -187,8 +187,8 @@ def segment(tokens: Tokens, sections: list[RawSection]) -> Layout:
         if not 0 < i < n:
             continue
         start = starts[i]
-        word = words[i]
-        before = words[i - 1]
+        word = lowers[i]
+        before = lowers[i - 1]
         is_problem = problem[section_of[i]]
         new_sentence = new_clause = new_block = False
         if i in n_line_ends:
@@ -196,12 +196,12 @@ def segment(tokens: Tokens, sections: list[RawSection]) -> Layout:
             blank = n_line_ends[i] > 1
             length = previous_end - text.rfind("\n", 0, previous_end) - 1
             begins_item = word in "-•*#·>–—" or (
-                i + 1 < n and (word.isdigit() or len(word) == 1) and words[i + 1] in ".)" and ends[i] == starts[i + 1]
+                i + 1 < n and (word.isdigit() or len(word) == 1) and lowers[i + 1] in ".)" and ends[i] == starts[i + 1]
             )
             if blank or begins_item or before in ".?!:;":
                 new_sentence = True
-            elif word[0].islower() or before in ",/&(" or before.lower() in _GOES_ON:
-                new_sentence = length < 25 and not (before == "," or before.lower() in _GOES_ON)
+            elif text[start].islower() or before in ",/&(" or before in _GOES_ON:
+                new_sentence = length < 25 and not (before == "," or before in _GOES_ON)
             else:
                 new_sentence = not (wrapped and length >= 60 and length >= 0.7 * longest)
             new_block = blank or begins_item or (new_sentence and not is_problem)
@@ -237,20 +237,19 @@ def segment(tokens: Tokens, sections: list[RawSection]) -> Layout:
 
 def _is_full_stop(tokens: Tokens, i: int) -> bool:
     """Whether the stop before token `i` ends a sentence: not one of an abbreviation, an initial or a list number."""
-    text, words, starts, ends = tokens.text, tokens.words, tokens.starts, tokens.ends
-    word = words[i]
-    prior = words[i - 2] if i > 1 else ""
+    text, lowers, starts, ends = tokens.text, tokens.lowers, tokens.starts, tokens.ends
+    first = text[starts[i]]
+    prior = lowers[i - 2] if i > 1 else ""
     glued = i > 1 and ends[i - 2] == starts[i - 1]
-    low = prior.lower()
     if prior.isdigit() and glued and (i == 2 or "\n" in text[ends[i - 3] : starts[i - 2]]):
         return False
-    if low in _NO_STOP and glued:
+    if prior in _NO_STOP and glued:
         return False
-    if len(prior) == 1 and prior.isalpha() and i > 2 and words[i - 3] == ".":
-        return word[0].isupper() and len(word) > 1
-    if word[0].isupper() or word[0].isdigit() or word in "-•*#([\"'":
-        return not (word[0].isdigit() and low in ("no", "approx"))
-    return len(prior) > 2 and prior.isalpha() and word[0].isalpha()
+    if len(prior) == 1 and prior.isalpha() and i > 2 and lowers[i - 3] == ".":
+        return first.isupper() and ends[i] - starts[i] > 1
+    if first.isupper() or first.isdigit() or lowers[i] in "-•*#([\"'":
+        return not (first.isdigit() and prior in ("no", "approx"))
+    return len(prior) > 2 and prior.isalpha() and first.isalpha()
 
 
 def any_head_between(heads: list[tuple[int, int, bool]], low: int, high: int) -> bool:

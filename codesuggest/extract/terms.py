@@ -300,7 +300,7 @@ class TermMatcher:
             for i, flag in zip(concerned.tolist(), flags[concerned].tolist(), strict=True):
                 if flag & SHORT_NUMBER and _is_list_number(tokens, i):
                     ids[i] = -1
-                if flag & LETTER_A and i and lowers[i - 1] in _LETTERED:
+                if flag & LETTER_A and i and lowers[i - 1] in _LETTERED and tokens.word(i) == "A":
                     ids[i] = letter  # "influenza A", "hepatitis A"
                 if flag & ALIAS:
                     chosen = self._choose(table[lowers[i]], i, scene)
@@ -353,7 +353,7 @@ class TermMatcher:
         fallback: Alias | None = None
         for meaning in meanings:
             if meaning.is_case_sensitive and (
-                scene.tokens.words[i] != meaning.written or (scene.facts.is_shouting and scene.lowers[i] in ENGLISH_LOOKALIKES)
+                scene.tokens.word(i) != meaning.written or (scene.facts.is_shouting and scene.lowers[i] in ENGLISH_LOOKALIKES)
             ):
                 continue
             if not meaning.conditions:
@@ -583,7 +583,7 @@ class TermMatcher:
         """Whether the conditions of a term hold where it was found."""
         case, conditions = self.lexicon.contexts[term]
         if case and len(places) == 1:
-            if normal_case(scene.tokens.words[places[0]]) != normal_case(self.lexicon.term_text(term)):
+            if normal_case(scene.tokens.word(places[0])) != normal_case(self.lexicon.term_text(term)):
                 return False
             if scene.facts.is_shouting and scene.lowers[places[0]] in ENGLISH_LOOKALIKES:
                 return False
@@ -646,7 +646,7 @@ class TermMatcher:
 
 def _is_list_number(tokens: Tokens, i: int) -> bool:
     """Whether a short number numbers an item of a list: "4. CKD stage 3" has no stage 4."""
-    words = tokens.words
+    words = tokens.lowers
     if i + 1 == len(words) or words[i + 1] not in ").:" or tokens.starts[i + 1] != tokens.ends[i]:
         return False
     return words[i + 1] == ")" or i == 0 or words[i - 1] in ".;:)#" or bool(tokens.line_ends[i])

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Container
-from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -223,48 +222,60 @@ def normal_form(word: str) -> str:
     return w
 
 
-@dataclass(slots=True)
 class Tokens:
     """The words and marks of one text, without white space.
 
     Parameters
     ----------
     text : str
-    words : list of str, length n_tokens
-        As written.
     starts, ends : list of int, length n_tokens
         Half-open character offsets into `text`.
     lowers : list of str, length n_tokens
         The words in lower case.
-    numbers, flags : int32 array, length n_tokens, or None
+    numbers, flags : int32 array, length n_tokens, optional
         What a :class:`~codesuggest.extract.words.WordTable` knows of the words; None without one.
-    starts_array : int64 array, length n_tokens
+    starts_array : int64 array, length n_tokens, optional
         The same as `starts`.
-    line_ends : int32 array, length n_tokens
-        Number of line ends between the word before and the word.
+    line_ends : int32 array, length n_tokens, optional
+        Number of line ends between the word before and the word; more than one may count as two.
     """
 
-    text: str
-    words: list[str]
-    starts: list[int]
-    ends: list[int]
-    lowers: list[str] = field(default_factory=list)
-    numbers: NDArray[np.int32] | None = None
-    flags: NDArray[np.int32] | None = None
-    starts_array: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    line_ends: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    __slots__ = ("_words", "ends", "flags", "line_ends", "lowers", "numbers", "starts", "starts_array", "text")
 
-    def __post_init__(self) -> None:
-        if len(self.lowers) != len(self.words):
-            self.lowers = [w.lower() for w in self.words]
-        if len(self.starts_array) != len(self.words):
-            self.starts_array = np.array(self.starts, np.int64)
-        if len(self.line_ends) != len(self.words):
-            gaps = zip([0, *self.ends], self.starts, strict=False)
-            self.line_ends = np.array([self.text.count("\n", a, b) for a, b in gaps], np.int32)
+    def __init__(
+        self,
+        text: str,
+        starts: list[int],
+        ends: list[int],
+        lowers: list[str] | None = None,
+        numbers: NDArray[np.int32] | None = None,
+        flags: NDArray[np.int32] | None = None,
+        starts_array: NDArray[np.int64] | None = None,
+        line_ends: NDArray[np.int32] | None = None,
+    ) -> None:
+        self.text, self.starts, self.ends = text, starts, ends
+        self.numbers, self.flags = numbers, flags
+        self._words: list[str] | None = None
+        self.lowers = [w.lower() for w in self.words] if lowers is None else lowers
+        self.starts_array = np.array(starts, np.int64) if starts_array is None else starts_array
+        if line_ends is None:
+            gaps = zip([0, *ends], starts, strict=False)
+            line_ends = np.array([text.count("\n", a, b) for a, b in gaps], np.int32)
+        self.line_ends = line_ends
 
     def __len__(self) -> int:
-        return len(self.words)
+        return len(self.starts)
+
+    @property
+    def words(self) -> list[str]:
+        """The words as written; most steps need them in lower case, or only a few (:meth:`word`)."""
+        if self._words is None:
+            self._words = [self.text[a:b] for a, b in zip(self.starts, self.ends, strict=True)]
+        return self._words
+
+    def word(self, i: int) -> str:
+        """Return a word as written."""
+        return self.text[self.starts[i] : self.ends[i]]
 
     def all_flags(self) -> int:
         """Return the flags of all words together; all flags when nothing is known of the words."""
@@ -285,17 +296,16 @@ def tokenize(text: str) -> Tokens:
     >>> tokenize("HbA1c 7.2%, q.i.d.").words
     ['HbA1c', '7.2', '%', ',', 'q', '.', 'i', '.', 'd', '.']
     """
-    ends = list(accumulate(map(len, pieces := PIECE.findall(text))))
-    words = [piece.lstrip() or piece for piece in pieces]
-    return Tokens(text, words, [b - len(w) for b, w in zip(ends, words, strict=True)], ends)
+    pieces = PIECE.findall(text)
+    ends = list(accumulate(map(len, pieces)))
+    return Tokens(text, [b - len(piece.lstrip()) for b, piece in zip(ends, pieces, strict=True)], ends)
 
 
 def tokens_of(doc: Doc) -> tuple[Tokens, list[int]]:
     """Read the tokens of any spaCy document, with the index of each in it."""
     kept = [t for t in doc if not t.is_space]
     starts = [t.idx for t in kept]
-    words = [t.text for t in kept]
-    return Tokens(doc.text, words, starts, [s + len(w) for s, w in zip(starts, words, strict=True)]), [t.i for t in kept]
+    return Tokens(doc.text, starts, [t.idx + len(t.text) for t in kept]), [t.i for t in kept]
 
 
 class ClinicalTokenizer:

@@ -538,8 +538,10 @@ class _Surroundings:
 
     @staticmethod
     def _is_side_letter(extraction: Extraction, i: int) -> bool:
-        words = extraction.tokens.words
-        return words[i] in ("L", "R") and i + 1 < len(words) and words[i + 1].isalpha() and len(words[i + 1]) > 2
+        lowers = extraction.tokens.lowers
+        if i + 1 >= len(lowers) or not lowers[i + 1].isalpha() or len(lowers[i + 1]) <= 2:
+            return False
+        return extraction.tokens.word(i) in ("L", "R")
 
     def _words(self, low: int, high: int, weight: float, into: dict[int, float]) -> None:
         negated = self.negated
