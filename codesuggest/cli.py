@@ -24,6 +24,7 @@ import typer
 from codesuggest import __version__
 from codesuggest.audit.commands import audit_app, report_command
 from codesuggest.batch.commands import score_command
+from codesuggest.claims.commands import claim_command
 from codesuggest.codes.commands import app as codes_app
 from codesuggest.decisions.commands import app as decisions_app
 from codesuggest.desk.commands import desk_app
@@ -33,6 +34,7 @@ from codesuggest.extract.commands import app as lexicon_app
 from codesuggest.learn.commands import add_index_command, evaluate_command
 from codesuggest.learn.model_commands import drift_command, models_app, retrain_command
 from codesuggest.notes.commands import notes_command
+from codesuggest.queries.commands import queries_app
 from codesuggest.records import Failure, Note
 from codesuggest.terminal import console, print_json, reported
 
@@ -53,6 +55,7 @@ app.add_typer(decisions_app, name="decisions")
 app.add_typer(lexicon_app, name="lexicon")
 app.add_typer(edits_app, name="edits")
 app.add_typer(policies_app, name="policies")
+app.add_typer(queries_app, name="queries")
 app.add_typer(models_app, name="models")
 app.add_typer(audit_app, name="audit")
 codes_app.registered_commands = [c for c in codes_app.registered_commands if c.name != "changes"]
@@ -60,6 +63,7 @@ codes_app.command("changes")(changes)  # the same, and what it does to open char
 lexicon_app.command("add")(add_index_command)
 app.command("score")(score_command)
 app.command("notes")(notes_command)
+app.command("claim")(claim_command)
 app.command("report")(report_command)
 app.command("evaluate")(evaluate_command)
 app.command("retrain")(retrain_command)

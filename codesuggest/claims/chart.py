@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 CLAIM_TYPES: tuple[str, ...] = ("professional", "institutional")
-CLOSED: tuple[str, ...] = ("answered", "completed", "closed", "withdrawn", "deleted", "deactivated", "cancelled")
+CLOSED: tuple[str, ...] = ("answered", "agreed", "disagreed", "completed", "closed", "withdrawn", "deleted", "deactivated", "cancelled")
 """Status of queries that wait for nobody any more."""
 
 
@@ -287,7 +287,7 @@ def chart_from_dict(row: Mapping[str, Any]) -> FinishedChart:
     Raises
     ------
     InputFormatError
-        CS650 naming the field, without its value.
+        CS660 naming the field, without its value.
 
     Examples
     --------
@@ -305,7 +305,7 @@ def chart_from_dict(row: Mapping[str, Any]) -> FinishedChart:
             f"{'.'.join(map(str, e['loc'])) or 'the chart'}: {e['msg']}" for e in error.errors(include_input=False)[:6]
         )
         raise InputFormatError(
-            "CS650",
+            "CS660",
             f"The chart is not as expected in {error.error_count()} places: {problems}. Expected the fields that `codesuggest claim "
             "--schema chart` prints. Correct the file.",
         ) from error
@@ -318,7 +318,7 @@ def read_chart(path: str | Path) -> FinishedChart:
     Raises
     ------
     InputFormatError
-        CS650 when it is not as expected; CS651 when the file cannot be read or is not JSON.
+        CS660 when it is not as expected; CS661 when the file cannot be read or is not JSON.
     """
     return chart_from_dict(read_object(path))
 
@@ -329,16 +329,16 @@ def read_object(path: str | Path) -> Mapping[str, Any]:
     Raises
     ------
     InputFormatError
-        CS651 when the file cannot be read or holds none.
+        CS661 when the file cannot be read or holds none.
     """
     path = Path(path)
     try:
         row = json.loads(path.read_bytes().decode("utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         what = f"{path.name!r} cannot be read as JSON ({type(error).__name__}). Expected a JSON object in UTF-8. Check the file."
-        raise InputFormatError("CS651", what) from error
+        raise InputFormatError("CS661", what) from error
     if not isinstance(row, dict):
-        raise InputFormatError("CS651", f"{path.name!r} holds a {type(row).__name__}. Expected a JSON object. Check the file.")
+        raise InputFormatError("CS661", f"{path.name!r} holds a {type(row).__name__}. Expected a JSON object. Check the file.")
     return row
 
 

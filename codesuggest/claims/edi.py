@@ -83,7 +83,7 @@ def divide(chart: FinishedChart, *, overflow: str = "refuse") -> tuple[ClaimPart
     Raises
     ------
     ConfigError
-        CS653 when a limit is exceeded and nothing says what to do, or a stay should be split; CS654 when `overflow` is none.
+        CS663 when a limit is exceeded and nothing says what to do, or a stay should be split; CS664 when `overflow` is none.
 
     Examples
     --------
@@ -91,12 +91,12 @@ def divide(chart: FinishedChart, *, overflow: str = "refuse") -> tuple[ClaimPart
     >>> chart = FinishedChart("E1", codes, setting="professional")
     >>> divide(chart)
     Traceback (most recent call last):
-    codesuggest.errors.ConfigError: [CS653] A professional claim holds 12 diagnoses and chart 'E1' has 13: R22 would be left out. ...
+    codesuggest.errors.ConfigError: [CS663] A professional claim holds 12 diagnoses and chart 'E1' has 13: R22 would be left out. ...
     >>> divide(chart, overflow="leave-out")[0].left_out
     (('R22', 'diagnosis 13: a professional claim holds 12 diagnoses'),)
     """
     if overflow not in OVERFLOWS:
-        raise ConfigError("CS654", f"overflow is {overflow!r}. Expected one of {', '.join(OVERFLOWS)}. Choose one.")
+        raise ConfigError("CS664", f"overflow is {overflow!r}. Expected one of {', '.join(OVERFLOWS)}. Choose one.")
     kind = "institutional" if chart.is_institutional else "professional"
     limits = LIMITS[kind]
     placed = tuple(enumerate(chart.diagnoses, 1))
@@ -124,7 +124,7 @@ def divide(chart: FinishedChart, *, overflow: str = "refuse") -> tuple[ClaimPart
                 else "Shorten the list, or choose leave-out (--overflow); a stay is one claim and is not split."
             )
             raise ConfigError(
-                "CS653",
+                "CS663",
                 f"A{'n' if kind[0] in 'aeiou' else ''} {kind} claim holds {limit} {name} and chart {chart.encounter_id!r} has {len(given)}: "
                 f"{', '.join(over)} would be left out. Expected at most {limit}. {advice}",
             )
@@ -144,7 +144,7 @@ def divide(chart: FinishedChart, *, overflow: str = "refuse") -> tuple[ClaimPart
         unjustified = [line.code for line in part.lines if not part.pointers_of(line)]
         if unjustified:
             raise ConfigError(
-                "CS653",
+                "CS663",
                 f"The diagnoses that service line {unjustified[0]} of chart {chart.encounter_id!r} points to would be left out. Expected a "
                 "diagnosis for each line. Change the sequence, or split the claim (--overflow split).",
             )
@@ -158,7 +158,7 @@ def _split(
     limits = LIMITS["professional"]
     if not lines:
         raise ConfigError(
-            "CS653",
+            "CS663",
             f"Chart {chart.encounter_id!r} has {len(placed)} diagnoses and no service line. Expected lines to divide: a claim is divided by "
             "its services. Give the lines, or choose leave-out (--overflow).",
         )
@@ -180,7 +180,7 @@ def _split(
     if left:
         names = ", ".join(placed[i - 1][1].code for i in left)
         raise ConfigError(
-            "CS653",
+            "CS663",
             f"{names} of chart {chart.encounter_id!r} fit on none of its {len(groups)} claims, and no service line points to them. "
             "Expected room for every diagnosis. Point a line to them, or choose leave-out (--overflow).",
         )
@@ -213,9 +213,9 @@ def claim_objects(
     Raises
     ------
     UnfinishedChartError
-        CS652 when something is open.
+        CS662 when something is open.
     ConfigError
-        CS653 when a limit is exceeded.
+        CS663 when a limit is exceeded.
     """
     if not checked:
         require_finished(chart, tables=tables)

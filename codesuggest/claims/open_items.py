@@ -43,7 +43,7 @@ class UnfinishedChartError(CodesuggestError, RuntimeError):
     def __init__(self, encounter_id: str, items: tuple[OpenItem, ...]) -> None:
         words = "\n".join(f"  - {item.words}" for item in items)
         super().__init__(
-            "CS652",
+            "CS662",
             f"The chart {encounter_id!r} is not finished: {len(items)} open. Expected a chart that a person finished, with nothing open. "
             f"Settle these first:\n{words}",
         )
@@ -162,13 +162,13 @@ def require_finished(chart: FinishedChart, *, tables: Tables | None = None) -> N
     Raises
     ------
     UnfinishedChartError
-        CS652, naming each open item.
+        CS662, naming each open item.
 
     Examples
     --------
     >>> require_finished(FinishedChart("E1"))
     Traceback (most recent call last):
-    codesuggest.claims.open_items.UnfinishedChartError: [CS652] The chart 'E1' is not finished: 3 open. ...
+    codesuggest.claims.open_items.UnfinishedChartError: [CS662] The chart 'E1' is not finished: 3 open. ...
     """
     items = open_items(chart, tables=tables)
     if items:
