@@ -88,6 +88,8 @@ _JOIN = re.compile(r"[ ]?[/&][ ]?|,?[ ]and[ ]|,[ ]")
 _RUN_VALUES = re.compile(
     rf"(?:[<>]?{NUMBER})(?:[ ]?%|[ ]?[a-z]{{1,5}}/[a-z]{{1,3}})?(?:[ ]?/[ ]?[<>]?{NUMBER}(?:[ ]?%)?)+|{NUMBER}(?:,?[ ](?:and[ ])?{NUMBER})+(?=[ ]|[,.;)\n]|$)"
 )
+_SALTS = frozenset("phosphate chloride bicarbonate bicarb phos phosphorus".split())
+_SALT_OF = re.compile(r"\b(?:potassium|sodium|calcium|magnesium|k|na)[ -]$")
 _DIFFERENTIAL = frozenset(
     {"bands", "neutrophils_percent", "lymphocytes_percent", "monocytes_percent", "eosinophils_percent", "basophils_percent"}
 )
@@ -292,6 +294,8 @@ def read_quantities(place: Place, patient: Patient) -> tuple[list[Indicator], li
         if run is not None:
             found += run[0]
             used, n = run[1], run[2] + 1
+            continue
+        if hit.key in _SALTS and _SALT_OF.search(place.lower, max(0, hit.start - 12), hit.start):
             continue
         if _is_thousands(place, hit, used):
             continue

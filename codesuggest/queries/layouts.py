@@ -64,10 +64,10 @@ _RANGE_CELL = re.compile(
     rf"[\[(]?(?:ref(?:erence)?(?: range)?|normal|nl|rr)?[: ]*{_RANGE}[ ]*(?P<unit>[x×]?[a-z%µμ0-9^*()/.²³ ]{{0,18}}?)[\])]?$"
 )
 _FLAG_CELL = re.compile(
-    r"[\[(]?(?:HH|LL|CH|CL|HC|LC|H\*|L\*|H!|L!|H|L|A|AB|C|N|HI|LO|HIGH|LOW|High|Low|high|low|[Aa]bnormal|ABNORMAL|[Nn]ormal|NORMAL|[Cc]ritical(?: (?:[Hh]igh|[Ll]ow))?|CRITICAL(?: (?:HIGH|LOW))?|CRIT|PANIC|[Pp]anic|(?:HIGH|LOW|[Hh]igh|[Ll]ow) (?:PANIC|[Pp]anic|CRITICAL|[Cc]ritical)|\*{1,3}|!{1,2}|↑{1,2}|↓{1,2}|▲|▼)[\])]?$"
+    r"[\[(]?(?:\*?HH|\*?LL|\*H|\*L|CH|CL|HC|LC|H\*|L\*|H!|L!|H|L|A|AB|C|N|HI|LO|HIGH|LOW|High|Low|high|low|[Aa]bnormal|ABNORMAL|[Nn]ormal|NORMAL|[Cc]ritical(?: (?:[Hh]igh|[Ll]ow))?|CRITICAL(?: (?:HIGH|LOW))?|CRIT|PANIC|[Pp]anic|(?:HIGH|LOW|[Hh]igh|[Ll]ow) (?:PANIC|[Pp]anic|CRITICAL|[Cc]ritical)|\*{1,3}|!{1,2}|↑{1,2}|↓{1,2}|▲|▼)[\])]?$"
 )
 _WORD_CELL = re.compile(
-    r"(?:positive|negative|pos|neg|trace|small|moderate|large|none(?: seen)?|[1-4]\+|\+{1,4}|few|many|rare|not detected|detected|reactive|non-?reactive|clear|cloudy|turbid|normal|abnormal)(?: \(?(?P<flag>[AHL]|abnormal|\*)\)?)?$"
+    r"(?:positive|negative|pos|neg|trace|small|moderate|large|none(?: seen)?|[1-4]\+|\+{1,4}|few|many|rare|not detected|detected|reactive|non-?reactive|clear|cloudy|turbid|normal|abnormal)(?: \(?(?P<flag>[ahl]|abnormal|\*)\)?)?$"
 )
 _NAME_CUT = re.compile(
     r"(?:[,;]?[ ]*\b(?:serum|ser/plas|s/p|plasma|blood|bld|whole blood|lvl|level|ser|level serum|in blood|in serum or plasma|auto|automated|manual|calc|calculated|poc|poct|istat|i stat|quant|quantitative|random|venous|arterial|art|lab|result|plas|total ser|s))+$"
@@ -95,6 +95,7 @@ class _Header:
     whens: dict[int, str] = field(default_factory=dict)
     cells: list[Cell] = field(default_factory=list)
     names: dict[int, Sequence[Quantity]] = field(default_factory=dict)
+    pressures: set[int] = field(default_factory=set)
     offset: int = 0
 
 
@@ -115,11 +116,13 @@ def _cells(text: str, start: int, end: int) -> tuple[list[Cell], str]:
         parts, how = re.finditer(r"[^\t]*(?:\t|$)", line), "\t"
     elif "  " in line.strip():
         parts, how = re.finditer(r"\S+(?: \S+)*", line), " "
+    elif re.search(r"[^\s,],\S", line) and line.count(",") >= 2 and ", " not in line:
+        parts, how = re.finditer(r"[^,]*(?:,|$)", line), ","
     else:
         return [], ""
     cells = []
     for column, m in enumerate(parts):
-        raw = m[0].rstrip("|\t")
+        raw = m[0].rstrip({"|": "|", "\t": "\t", ",": ","}.get(how, ""))
         stripped = raw.strip()
         if how == "|" and column == 0 and not stripped:
             continue
@@ -160,11 +163,13 @@ def _name_of(words: str, lookup: Lookup) -> tuple[Sequence[Quantity], str]:
 def _trimmed(words: str, lookup: Lookup) -> Sequence[Quantity]:
     key = key_of(words.strip(_MARKS))
     shorter = _NAME_CUT.sub("", key).strip(" ,")
+    key, shorter = key.replace(".", ""), shorter.replace(".", "")
     for candidate in (
         key,
         shorter,
         key.replace(",", ""),
         shorter.replace(",", ""),
+        key.removeprefix("% "),
         _NAME_FRONT.sub("", key),
         _NAME_FRONT.sub("", shorter),
     ):
@@ -183,7 +188,7 @@ def _header(place: Place, cells: Sequence[Cell], how: str, lookup: Lookup) -> _H
         kind = _HEAD_OF.get(words)
         if kind is None and _COLUMN_WHEN.match(place.lower[cell.start : cell.end]):
             kind = "column"
-        if kind is None and words.startswith(("ref", "normal r", "standard r")):
+        if kind is None and re.search(r"\bref\b|reference|(?:normal|standard|expected) (?:range|values?)", words):
             kind = "reference"
         if kind is not None:
             header.kinds[cell.column] = kind
@@ -194,10 +199,12 @@ def _header(place: Place, cells: Sequence[Cell], how: str, lookup: Lookup) -> _H
             quantities, _ = _name_of(place.text[cell.start : cell.end], lookup)
             if quantities:
                 header.names[cell.column] = quantities
+            elif words in _PRESSURE_NAMES:
+                header.pressures.add(cell.column)
     n_known = len(header.kinds)
     if how == " " and n_known and len(cells) >= 2:
         header.offset = place.lower.rfind("\n", 0, cells[0].start) + 1
-    if len(header.names) >= 2 and len(header.names) + n_known >= len(cells) - 1:
+    if len(header.names) >= 2 and len(header.names) + len(header.pressures) + n_known >= len(cells) - 1:
         header.offset = place.lower.rfind("\n", 0, cells[0].start) + 1
         return header
     header.names.clear()
@@ -210,7 +217,7 @@ def _header(place: Place, cells: Sequence[Cell], how: str, lookup: Lookup) -> _H
 
 def _column_of(header: _Header | None, cell: Cell, line_start: int, how: str) -> int:
     """Column of the header a field stands under."""
-    if header is None or how in "|\t":
+    if header is None or how in "|\t,":
         return cell.column
     left, right = cell.start - line_start, cell.end - line_start
     best, best_distance = cell.column, 10**6
@@ -258,6 +265,14 @@ def _read_row(
     rows: list[_Row] = []
     tails: dict[int, Tail] = {}
     order = _by_order(header, cells, how)
+    if place.lower[cells[0].start : cells[0].end].strip(_MARKS) in _PRESSURE_NAMES:
+        whens = header.whens if header is not None else {}
+        columns = [order[n] if order else _column_of(header, cell, line_start, how) for n, cell in enumerate(cells)]
+        return [
+            i
+            for cell, column in zip(cells[1:], columns[1:], strict=True)
+            for i in _pressure(place, patient, cell, whens.get(column), lookup)
+        ]
     for n, cell in enumerate(cells):
         words = place.text[cell.start : cell.end]
         if not words:
@@ -302,7 +317,7 @@ def _read_cell(place: Place, row: _Row, cell: Cell, words: str, kind: str, colum
     if kind == "when":
         row.when = when_of(lowered, place.service)
         return
-    if kind in ("flag", "") and _FLAG_CELL.match(words) and (row.values or row.word or kind == "flag"):
+    if kind in ("flag", "", "value", "reference") and _FLAG_CELL.match(words) and (row.values or row.word or kind == "flag"):
         flag = flag_of(words.strip("()[]")) or "N"
         if kind == "" and row.values and len(row.values) > 1:
             row.flags_by_value.setdefault(len(row.values) - 1, flag)
@@ -467,8 +482,27 @@ def _read_squashed(place: Place, patient: Patient, start: int, end: int, whens: 
     return found
 
 
+_PRESSURE_NAMES = frozenset({"bp", "blood pressure", "nibp", "b/p", "abp", "bp (mmhg)"})
+_PRESSURE = re.compile(r"(?P<s>\d{2,3})[ ]?/[ ]?(?P<d>\d{2,3})(?:[ ]?mm ?hg)?(?:[ ]?\*|[ ]?\([^()]*\))?$")
+
+
+def _pressure(place: Place, patient: Patient, cell: Cell, when: str | None, lookup: Lookup) -> list[Indicator]:
+    """Read a cell of a blood pressure."""
+    m = _PRESSURE.match(place.lower, cell.start, cell.end)
+    if m is None:
+        return []
+    found = []
+    for group, name in (("s", "sbp"), ("d", "dbp")):
+        chosen = choose(lookup(name), float(m[group]), "", is_table=True)
+        if chosen is not None:
+            span = Span(cell.start, cell.end)
+            tail = Tail(cell.end)
+            found.append(indicator_of(place, patient, chosen[0], chosen[1], span, number=m.span(group), tail=tail, when=when))
+    return found
+
+
 def _read_mirrored(
-    place: Place, patient: Patient, cells: Sequence[Cell], header: _Header, line_start: int, how: str
+    place: Place, patient: Patient, cells: Sequence[Cell], header: _Header, line_start: int, how: str, lookup: Lookup
 ) -> list[Indicator]:
     """Read a row of values under a heading of names; a first field that is a date or a label dates the row."""
     found: list[Indicator] = []
@@ -479,6 +513,9 @@ def _read_mirrored(
         by_order = dict(zip((cell.start for cell in cells), [-1, *columns], strict=True))
     for cell in cells:
         column = by_order[cell.start] if by_order and how == " " else _column_of(header, cell, line_start, how)
+        if column in header.pressures:
+            found += _pressure(place, patient, cell, when, lookup)
+            continue
         quantities = header.names.get(column)
         if quantities is None:
             lowered = place.lower[cell.start : cell.end]
@@ -547,7 +584,7 @@ def read_tables(place: Place, patient: Patient, lookup: Lookup) -> Found:
         if cells:
             indicators: list[Indicator] | None = None
             if header is not None and header.names:
-                indicators = _read_mirrored(place, patient, cells, header, line_start, how)
+                indicators = _read_mirrored(place, patient, cells, header, line_start, how, lookup)
             else:
                 indicators = _read_row(place, patient, cells, header, line_start, how, lookup)
             if indicators:

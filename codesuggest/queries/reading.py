@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from codesuggest.queries.places import DATE, TIME, WHEN, Place, when_of
+from codesuggest.queries.places import _MONTH, DATE, TIME, WHEN, Place, when_of
 from codesuggest.queries.quantities import Limits, Quantity, Value, interpret, measure, unit_of
 from codesuggest.queries.values import Indicator
 from codesuggest.records import Span
@@ -20,15 +20,15 @@ NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?(?![\d])|\d+(?:[.,]\d+)?|\.\d+)"
 _LINK_WORD = (
     r"(?:levels?|lvl|value|values|count|counts|conc(?:entration)?|serum|plasma|blood|result(?:ed|s)?|reading|readings|was|is|are|were|of|at|to|as|now|today|currently|again|still|only|just|about|"
     r"around|approximately|approx|roughly|nearly|over|noted|found|measured|reported|returned|came|back|elevated|low|high|critically|slightly|mildly|moderately|markedly|significantly|severely|"
-    r"down|up|trending|trended|downtrending|uptrending|peaked|peaking|peak|rose|rising|rise|risen|increased|increasing|decreased|decreasing|dropped|dropping|drop|fell|falling|fallen|improved|improving|"
+    r"down|up|trending|trended|downtrending|uptrending|peaked|peaking|peak|drifted|drifting|slid|slipped|sank|rose|rising|rise|risen|increased|increasing|decreased|decreasing|dropped|dropping|drop|fell|falling|fallen|improved|improving|"
     r"worsened|worsening|declined|declining|remained|remains|stable|went|going|has|had|have|been|be|being|initially|initial|from|repeat|repeated|rechecked|recheck|most recent|latest|nadir|last|random|fasting|"
-    r"a|an|the|his|her|their|with|in|by|this morning|yesterday|overnight|tonight|on (?:admission|arrival|presentation|discharge|transfer|recheck|repeat|room air|ra)|at (?:admission|arrival|presentation|discharge|baseline|triage|bedside)|"
+    r"a|an|the|his|her|their|with|in|by|which|that|closed|opened|corrected|cleared|normali[sz]ed|recovered|bumped|jumped|climbed|hovering|plateaued|spiked|settled|measuring|nadired|this morning|yesterday|overnight|tonight|on (?:admission|arrival|presentation|discharge|transfer|recheck|repeat|room air|ra)|at (?:admission|arrival|presentation|discharge|baseline|triage|bedside)|"
     r"in the (?:ed|er|icu|field)|in (?:ed|er|clinic)|admission|discharge|baseline|prior|previous|previously|usual|current|"
     r"(?:on |at |from |@ ?)?(?:hospital day|hd|pod|day) ?#?\d{1,2}|\d{1,2} (?:days?|weeks?|months?|hours?|hrs?) (?:ago|prior|earlier|later)|acutely|chronically|stably|max|tmax|min|maximum|lowest|highest|"
     r"mostly|ranging|ranged|between|near|normal|deficiency|score|total|scale|quant|auto|calc|calculated|est|arterial|venous|abg|vbg|poc|hs|lvl)"
 )
 _LINK = re.compile(
-    rf"(?:[ \t]*\n(?=[ \t]*(?:was|of|is|at|to|\d)))?(?:[ \t:=~≈*_,]{{0,3}}(?:{_LINK_WORD}(?![a-z])|\((?:[^()\d\n]{{1,24}}|{DATE}(?:[ ,]+{TIME})?|{TIME})\)|(?:on |at |@ ?|from )?{DATE}(?:[ ,]+(?:at )?{TIME})?(?=[\s:)])|[↑↓▲▼]{{1,3}}|@ ?{TIME}))"
+    rf"(?:[ \t]*\n(?=[ \t]*(?:was|of|is|at|to|\d)))?(?:[ \t:=~≈*_,]{{0,3}}(?:{_LINK_WORD}(?![a-z])|\[[^\]\n]{{1,44}}\]|\((?:[^()\d\n]{{1,24}}|{DATE}(?:[ ,]+{TIME})?|{TIME})\)|(?:on |at |@ ?|from )?{DATE}(?:[ ,]+(?:at )?{TIME})?(?=[\s:)])|[↑↓▲▼]{{1,3}}|@ ?{TIME}))"
     r"{0,9}[ \t]*(?:[:=~≈]|-{1,2}>?|–|—|→|\.{2,}|\|)?[ \t]*(?P<paren>\()?[ \t]*"
 )
 _NUMBER = re.compile(
@@ -41,12 +41,12 @@ _UNIT = re.compile(
 )
 _LOOKS_LIKE_UNIT = re.compile(r"[a-zµμ%0-9^*]{1,8}/(?:[munpfdkcµμ]{0,2}(?:l|g|mol|m)|kg|hr?|min|mm\^?3|mm³|day|sec|mm2|furlong)$")
 _FLAG_WORDS = (
-    r"HH|LL|CH|CL|HC|LC|H\*|L\*|H!|L!|H|L|HI|LO|HIGH|LOW|High|Low|CRIT(?:ICAL)?(?:[ -](?:HIGH|LOW|H|L))?|[Cc]rit(?:ical(?:ly)?)?(?:[ -](?:[Hh]igh|[Ll]ow|H|L))?"
+    r"\*HH|\*LL|\*H|\*L|HH|LL|CH|CL|HC|LC|H\*|L\*|H!|L!|H|L|HI|LO|HIGH|LOW|High|Low|CRIT(?:ICAL)?(?:[ -](?:HIGH|LOW|H|L))?|[Cc]rit(?:ical(?:ly)?)?(?:[ -](?:[Hh]igh|[Ll]ow|H|L))?"
     r"|(?:HIGH|LOW|[Hh]igh|[Ll]ow)[ -](?:PANIC|[Pp]anic|CRITICAL|[Cc]ritical)|PANIC|[Pp]anic(?: (?:[Hh]igh|[Ll]ow))?|ABN|Abn|[Aa]bnormal|ABNORMAL|AB"
 )
 _FLAG_PAREN = re.compile(rf"(?:{_FLAG_WORDS}|A|C|N|high|low|elevated|[Nn]ormal|NORMAL|NL|nl|WNL|wnl|\*+|!+|↑+|↓+|▲|▼|\+)$")
 _FLAG_BARE = re.compile(
-    rf"[ \t]{{0,4}}(?:(?<=[\s\d%)lL3])(?P<word>{_FLAG_WORDS}|high|low|critical|A)(?![\w/*-])|(?P<sign>\*{{1,3}}(?!\*)|!{{1,2}}|↑{{1,3}}|↓{{1,3}}|▲|▼|\^(?!\d)))"
+    rf"[ \t]{{0,4}}(?:(?<=[\s\d%)lL3])(?P<word>{_FLAG_WORDS}|high|low|critical|A|C(?=[ \t]{{2}}|[ \t]*[(\[]))(?![\w/*-])|(?P<sign>\*{{1,3}}(?!\*)|!{{1,2}}|↑{{1,3}}|↓{{1,3}}|▲|▼|\^(?!\d)))"
 )
 _FLAG_END = re.compile(
     r"[ \t]*(?:$|[,;.)\]|\n\r(\[→/]|-+>|[ \t]{2}|[\d<>]|and\b|to\b|on\b|from\b|at\b|then\b|now\b|ref|normal|nl\b|baseline)"
@@ -59,12 +59,17 @@ _REF_BARE = re.compile(rf"[ \t]{{0,3}}[,;]?[ \t]{{0,2}}{_REF_WORD}[\[(]?{_RANGE}
 _PAREN = re.compile(r"[ \t]{0,3}[(\[](?P<inner>[^()\[\]\n]{1,64}(?:\(\d+\)[^()\[\]\n]{0,16})?)[)\]]")
 _WHEN_PART = re.compile(rf"(?:on |at |@ ?|from |upon )?(?:the )?(?P<when>{WHEN})$")
 _WHEN_BARE = re.compile(
-    rf"[ \t]*,?[ \t]*(?:(?:on|at|@|from|as of)[ \t]*(?:the[ ])?(?P<when>{WHEN})|(?P<bare>{DATE}(?:[ ,]+(?:at )?{TIME})?|this morning|yesterday|today|overnight))(?![\w/])"
+    rf"[ \t]*,?[ \t]*(?:(?:on|at|@|from|as of)[ \t]*(?:the[ ])?(?P<when>{WHEN})|(?P<bare>{DATE}(?:[ ,]+(?:at )?{TIME})?|this morning|yesterday|today|overnight|(?:pre|post)-?op(?:eratively)?|initially|(?:at|after|within|over) \d{{1,2}} (?:hours?|hrs?|h|days?|weeks?)|in {_MONTH}(?: \d{{4}})?|last (?:week|month|year)|(?:a|one|two|three|\d+) (?:hours?|days?|weeks?|months?|years?) (?:ago|prior|earlier|later|before)))(?![\w/])"
+)
+_VERB = (
+    r"(?:trend|improv|worsen|increas|decreas|declin|clear|normali[sz]|peak|recover|downtrend|uptrend|correct|drift|climb|jump|bump|spik|stabili[sz]|plateau|settl|nadir|respond|return)(?:ed|ing|d|s|es)?"
+    r"|rose|risen|rises|rising|fell|fallen|falling|dropp(?:ed|ing)|went|came|slid|sank|up|down"
 )
 _CHAIN = re.compile(
-    rf"[ \t]*(?:-{{1,2}}>|=+>|→|⟶|➔|➜|»|>{{1,3}}|↑|↓|…|\.{{3}}|[,;]?[ \t]*(?:(?:and[ ])?(?:then|now|currently|today)|(?:and[ ])?(?:has[ ]|have[ ]|had[ ])?(?:since[ ]|later[ ]|subsequently[ ])?(?:trend(?:ed|ing)|improv(?:ed|ing)|rose|risen|rising|fell|fallen|falling|dropp(?:ed|ing)|"
-    r"increas(?:ed|ing)|decreas(?:ed|ing)|declin(?:ed|ing)|clear(?:ed|ing)|normaliz(?:ed|ing)|went|came|worsen(?:ed|ing)|peak(?:ed|ing)?|recover(?:ed|ing)|downtrend(?:ed|ing)|uptrend(?:ed|ing))(?:[ ](?:down|up|back))*|down|up|with(?:[ ]a)? (?:peak|nadir)|peak|nadir|followed by|"
-    r"(?:on |and )?(?:repeat|recheck(?:ed)?)(?: was)?|to|later)(?:[ \t]+(?:to|at|of|was|is|a|around|about|peak|nadir|new|high|low))*|,(?=[ ]\d|\d))[ \t]*:?[ \t]*"
+    rf"[ \t]*(?:-{{1,2}}>|=+>|→|⟶|➔|➜|»|>{{1,3}}|↑|↓|…|\.{{3}}"
+    rf"|[,;]?[ \t]*(?:(?:and|which|that|it)[ ])*(?:(?:was|were|has|have|had|been|since|later|subsequently|slowly|gradually|quickly|steadily|eventually|then|further|repeat|repeated)[ ])*"
+    rf"(?:then|now|currently|today|(?:{_VERB})(?:[ ](?:down|up|back|slowly|gradually|further|again|appropriately))*|with(?:[ ]a)? (?:peak|nadir)|peak|nadir|followed by|(?:on )?(?:repeat|recheck(?:ed)?)(?: was)?|later|to)"
+    rf"(?:[ \t]+(?:to|at|of|was|is|a|around|about|peak|nadir|new|high|low))*|,?[ ](?:and|then|&)(?=[ ][\d<>.])|,(?=[ ]\d|\d))[ \t]*:?[ \t]*"
     rf"(?:\(?(?P<when>{DATE}(?:[ ,]+{TIME})?)\)?:[ \t]*)?"
 )
 _CHAIN_END = re.compile(
@@ -76,10 +81,13 @@ _BASE = re.compile(
     rf"(?:\(?(?P<when>{DATE})\)?:[ ]*)?"
 )
 _REJECT = re.compile(
-    r"[ \t]?(?:x(?![\w])|x\d|times?\b|/\s?\d|[-–]?\s?(?:days?|weeks?|wks?|months?|mos?|years?|yrs?|y/?o|hours?|hrs?|minutes?|mins?|doses?|tab(?:let)?s?|pills?|cycles?|points?|sessions?|visits?|packs?|pack-years?|refills?|caps?(?:ules?)?|puffs?|drops)\b(?! (?:ago|prior|later|earlier))|:\d\d\b|(?:st|nd|rd|th)\b|\w?-?hydroxy|-\d{3}-|\d*[a-z]{3,}\d)"
+    r"[ \t]?(?:x(?![\w])|x\d|times?\b|/\s?\d|[-–]?\s?(?:days?|weeks?|wks?|months?|mos?|years?|yrs?|y/?o|hours?|hrs?(?![ ]?[:=]?[ ]?\d)|minutes?|mins?|doses?|tab(?:let)?s?|pills?|cycles?|points?|sessions?|visits?|packs?|pack-years?|refills?|caps?(?:ules?)?|puffs?|drops)\b(?! (?:ago|prior|later|earlier))|:\d\d\b|(?:st|nd|rd|th)\b|\w?-?hydroxy|-\d{3}-)"
 )
 _GOAL = re.compile(
     r"(?:\b(?:goals?|target(?:s|ing)?|keep(?:ing)?|maintain(?:ing)?|titrat\w*|aim(?:ing)?|until|unless|threshold|notify|call(?: \w+)? (?:if|for)|hold (?:for|if)|if|parameters?|prn|to achieve|hold parameters|trigger)\b[^.;:,\n]{0,28}|\bto keep (?:the )?)$"
+)
+_SCALED = re.compile(
+    r"[ \t:=~]*(?:(?:score|of|is|was|at|rated|level|scale|currently|now)[ \t:=]*){0,3}(?P<num>\d{1,2})[ ]?(?:/|out of)[ ]?(?:4|10|15|30|42)\b"
 )
 _GOAL_WEAK = re.compile(r"\b(?:for|when|once|while|in case of|should|except)\b[^.;:,\n]{0,20}$")
 _GOAL_AFTER = re.compile(r"[ \t]*(?:goals?|targets?|threshold|parameters?|cut-?off|range)\b")
@@ -169,7 +177,7 @@ class Tail:
     flag: str = ""
     reference: tuple[float | None, float | None, str] | None = None
     when: str | None = None
-    base: tuple[int, int] | None = None
+    next: int = 0
     is_dose: bool = False
 
 
@@ -196,6 +204,7 @@ def flag_of(written: str) -> str:
     ['L', 'HH', 'A', 'L', '', 'C']
     """
     word = written.strip().upper()
+    word = word[1:] if len(word) > 1 and word[0] == "*" and word[1] in "HL" else word
     if word in _FLAG_OF:
         return _FLAG_OF[word]
     if word.startswith(("C", "PANIC")) or word.endswith(("PANIC", "CRITICAL")):
@@ -290,11 +299,9 @@ def read_tail(
                 m = _WHEN_BARE.match(lower, tail.end, stop)
                 if m is not None:
                     tail.when = when_of(m["when"] or m["bare"], place.service)
-                    if is_table or m["bare"]:
-                        tail.end = m.end() if is_table else tail.end
-                    else:
-                        break
+                    tail.next = m.end()
                     if is_table:
+                        tail.end = m.end()
                         continue
         break
     return tail
@@ -423,7 +430,7 @@ def _into(quantity: Quantity, limit: float | None, unit: str, number: tuple[int,
         )
     known = unit_of(unit) if unit else None
     factor = quantity.factors.get(known.name) if known else None
-    return limit if factor is None else float(f"{limit * factor[0] + factor[1]:.6g}")
+    return limit if factor is None else float(f"{limit * factor[0] + factor[1]:.4g}")
 
 
 def _bare_unit(quantity: Quantity, number: float) -> str:
@@ -478,7 +485,8 @@ def read_values(
     lower = place.lower
     if _GOAL_AFTER.match(lower, end) or _NOT_A_VALUE_AFTER.match(lower, end):
         return []
-    m = _NUMBER.match(lower, after_link(lower, end))
+    scaled = _SCALED.match(lower, end) if quantities[0].category == "score" else None
+    m = _NUMBER.match(lower, scaled.start("num") if scaled else after_link(lower, end))
     if m is None:
         return []
     words = lower[end : m.start()]
@@ -490,6 +498,8 @@ def read_values(
         return []
     if "goal" in words or "target" in words or is_goal(place, start, m["cmp"] or ""):
         return []
+    if m["cmp"] and re.search(r"\bto[ ]*$", words):  # "replete K to > 4"
+        return []
     is_level = re.search(r"level|lvl|trough|random|conc", words) is not None
     found: list[tuple[Indicator, int]] = []
     when = _when_in(place, start, words)
@@ -497,7 +507,7 @@ def read_values(
     if first is None:
         return []
     indicator, tail, unit, chosen = first
-    found.append((indicator, tail.end))
+    found.append((indicator, max(tail.end, tail.next)))
     for _ in range(12):
         following = _next(place, patient, chosen, unit, found[-1][1], starts, is_first=len(found) == 1)
         if following is None:
@@ -555,7 +565,8 @@ def _one(
     if not tail.unit and not tail.flag and _REJECT.match(lower, stop):
         return None
     number = number_of(m["num"])
-    negative = m["sign"] in ("-", "−") and any(q.believable[0] < 0 for q in quantities)
+    sign = m.start("sign") if m["sign"] else m.start() - 1
+    negative = lower[sign] in "-−" and any(q.believable[0] < 0 for q in quantities) and lower[sign - 1] in " :=(\t"
     if m["sign"] and not negative and m["sign"] != "+" and lower[m.start("sign") - 1 : m.start("sign")].isalnum():
         return None
     chosen = choose(quantities, -number if negative else number, tail.unit)
@@ -565,7 +576,7 @@ def _one(
     details: tuple[tuple[str, str], ...] = ()
     if m["to"]:
         details = (("to", m["to"]),)
-    first = m.start("cmp") if m["cmp"] else m.start("sign") if negative else m.start("num")
+    first = m.start("cmp") if m["cmp"] else sign if negative else m.start("num")
     shown = (first, stop)
     indicator = indicator_of(
         place,
@@ -588,13 +599,12 @@ def _next(
     """Read the next number of a trend, or the baseline it is compared with."""
     lower = place.lower
     link = _BASE.match(lower, at)
-    is_base = link is not None
-    if link is None:
+    m = _NUMBER.match(lower, link.end()) if link else None
+    is_base = m is not None
+    if m is None:
         link = _CHAIN.match(lower, at)
-    if link is None:
-        return None
-    m = _NUMBER.match(lower, link.end())
-    if m is None or (m["to"] and not is_base and link[0].strip() == ","):
+        m = _NUMBER.match(lower, link.end()) if link else None
+    if link is None or m is None or (m["to"] and not is_base and link[0].strip() == ","):
         return None
     tail = read_tail(place, m.end(), [quantity], starts)
     if tail.is_dose or (not tail.unit and _REJECT.match(lower, m.end())):
@@ -620,7 +630,7 @@ def _next(
     if link["when"] is None and tail.when is None and when is None:
         indicator = replace(indicator, when=place.line_when(first) if is_first else indicator.when)
     closing = re.compile(r"[ \t]*\)").match(lower, tail.end) if is_base and "(" in link[0] else None
-    return indicator, closing.end() if closing else tail.end
+    return indicator, closing.end() if closing else max(tail.end, tail.next)
 
 
 def read_word(place: Place, quantity: Quantity, start: int, end: int) -> Indicator | None:
