@@ -81,6 +81,23 @@ class Trigger:
     names: tuple[str, ...]
     evidence: tuple[frozenset[str], ...]
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object of the trigger."""
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            "topic": self.topic,
+            "importance": self.importance,
+            "settings": list(self.settings),
+            "needs": list(self.needs_written),
+            "unless": list(self.unless_written),
+            "answered": list(self.answered),
+            "yields": list(self.yields),
+            "question": self.question,
+            "options": [{"text": o.text, "codes": list(o.codes), "when": o.rule} for o in self.options],
+            "source": self.source,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class TriggerTable:
