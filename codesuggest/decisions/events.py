@@ -62,8 +62,9 @@ events = Table(
     Column("happened_at", String(40), nullable=False),  # UTC, ISO 8601: sorts as text
     Column("body", Text, nullable=False),  # canonical JSON
     Column("hash", String(64), nullable=False),
-    Index("codesuggest_events_encounter", "encounter_id", "seq"),
-    Index("codesuggest_events_subject", "subject", "seq"),
+    # with the kind in each: SQLite, which keeps no statistics, would read all events of a kind to find those of one encounter
+    Index("codesuggest_events_encounter", "encounter_id", "kind", "seq"),
+    Index("codesuggest_events_subject", "subject", "kind", "seq"),
     Index("codesuggest_events_kind", "kind", "seq"),
 )
 _heads = Table(

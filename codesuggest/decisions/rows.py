@@ -187,10 +187,11 @@ class RowReader:
             ) from error
         self.time_format = time_format
         self.has_final_column = False
+        self._columns = {field: self.columns.get(field, field) for field in FIELDS}
 
     def column_of(self, field: str) -> str:
         """Return the column that holds a field."""
-        return self.columns.get(field, field)
+        return self._columns[field]
 
     def check_columns(self, available: Sequence[str]) -> tuple[str, ...]:
         """Return the columns that will not be read; raise CS531 when one that is needed is not there."""
@@ -322,7 +323,7 @@ class RowReader:
         )
 
     def _cell(self, row: Mapping[str, Any], field: str) -> Any:  # noqa: ANN401 - a cell may be anything
-        value = row.get(self.columns.get(field, field))
+        value = row.get(self._columns[field])
         if isinstance(value, str):
             is_blank = not value or (field != "reason" and value.isspace())
         else:
