@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from codesuggest.queries.layouts import read_tables
@@ -23,7 +23,7 @@ from codesuggest.queries.reading import (
     read_values,
     read_word,
 )
-from codesuggest.queries.spelling import key_of, name_pattern
+from codesuggest.queries.spelling import Names, key_of
 from codesuggest.queries.values import Indicator
 from codesuggest.records import Span
 
@@ -106,13 +106,13 @@ _DOSE_BEFORE = re.compile(r"\d[ ]?$")
 
 
 @lru_cache(maxsize=1)
-def _lexicon() -> tuple[re.Pattern[str], dict[str, list[tuple[str, str, Quantity]]], dict[str, Quantity]]:
+def _lexicon() -> tuple[Names, dict[str, list[tuple[str, str, Quantity]]], dict[str, Quantity]]:
     quantities = load_quantities()
     names = names_of(quantities)
     first: dict[str, Quantity] = {}
     for quantity in quantities:
         first.setdefault(quantity.name, quantity)
-    return name_pattern([*names, *_PANEL_OF]), names, first
+    return Names([*names, *_PANEL_OF]), names, first
 
 
 def _lookup(key: str) -> list[Quantity]:
@@ -129,11 +129,11 @@ class _Hit:
 
 
 def _hits(place: Place, taken: Sequence[tuple[int, int]]) -> list[_Hit]:
-    pattern, names, _ = _lexicon()
+    finder, names, _ = _lexicon()
     hits = []
     lines = iter(taken)
     line = next(lines, None)
-    for m in pattern.finditer(place.lower):
+    for m in finder.find(place.lower, place.words):
         start, end = m.span()
         while line is not None and line[1] <= start:
             line = next(lines, None)
@@ -364,7 +364,7 @@ def _read_fishbones(place: Place, patient: Patient, found: Sequence[Indicator]) 
     """Read the strings of numbers that need no name."""
     taken = {indicator.span.start for indicator in found}
     read: list[Indicator] = []
-    for m in _FISHBONE.finditer(place.lower):
+    for m in _fishbones(place.lower):
         kind = m.lastgroup or ""
         if kind == "cbc" and not re.search(r"[<>\\]", m[0]):
             continue
@@ -374,6 +374,15 @@ def _read_fishbones(place: Place, patient: Patient, found: Sequence[Indicator]) 
         if not any(i.span.start in taken or any(a.span.start <= i.span.start < a.span.end for a in found) for i in indicators):
             read += indicators
     return read
+
+
+def _fishbones(lower: str) -> Iterator[re.Match[str]]:
+    """Yield the strings of the lines that have strokes enough for one."""
+    start = 0
+    for line in lower.split("\n"):
+        if line.count("/") > 1 or (">" in line and "<" in line):
+            yield from _FISHBONE.finditer(lower, start, start + len(line))
+        start += len(line) + 1
 
 
 def _read_drawn(place: Place, patient: Patient) -> list[tuple[list[Indicator], tuple[int, int]]]:

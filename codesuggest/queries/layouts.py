@@ -75,6 +75,7 @@ _NAME_CUT = re.compile(
 _NAME_FRONT = re.compile(
     r"^(?:[*•\-–·>#\d.]+[ ]+)?(?:(?:serum|plasma|blood|poc|poct|istat|i stat|lab|random|venous|arterial)[ ,]+)"
 )
+_LONGEST_NAME = 60
 _MARKS = " \t*•·:=_.…|-–>#†‡"
 
 
@@ -120,7 +121,7 @@ def _cells(text: str, start: int, end: int) -> tuple[list[Cell], str]:
         parts, how = re.finditer(r"[^,]*(?:,|$)", line), ","
     else:
         return [], ""
-    cells = []
+    cells: list[Cell] = []
     for column, m in enumerate(parts):
         raw = m[0].rstrip({"|": "|", "\t": "\t", ",": ","}.get(how, ""))
         stripped = raw.strip()
@@ -128,6 +129,8 @@ def _cells(text: str, start: int, end: int) -> tuple[list[Cell], str]:
             continue
         if m.start() == len(line) and not stripped:
             continue
+        if how == " " and not cells and len(stripped) > _LONGEST_NAME:
+            return [], ""
         at = start + m.start() + len(raw) - len(raw.lstrip())
         cells.append(Cell(at, at + len(stripped), column))
     return cells, how
@@ -604,7 +607,8 @@ def read_tables(place: Place, patient: Patient, lookup: Lookup) -> Found:
                 continue
             header = None
         else:
-            dates = [m[0] for m in _DATE_TOKEN.finditer(place.lower, line_start, line_end)]
+            may_be_dates = len(stripped) < 160 and line.count("/") + line.count(":") + line.count("-") > 1
+            dates = [m[0] for m in _DATE_TOKEN.finditer(place.lower, line_start, line_end)] if may_be_dates else []
             if len(dates) >= 2 and not re.search(
                 r"[a-z]{4,}.*[a-z]{4,}.*[a-z]{4,}", _DATE_TOKEN.sub("", place.lower[line_start:line_end])
             ):
@@ -618,8 +622,7 @@ def read_tables(place: Place, patient: Patient, lookup: Lookup) -> Found:
                     found.lines.append((line_start, line_end))
                     blank = 0
                     continue
-            single = _header(place, [Cell(line_start, line_end, 0)], "", lookup)
-            if single is None and len(stripped) > 40:
+            if len(stripped) > 40:
                 header, squashed = None, []
         blank = 0
     return found

@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from codesuggest.queries.places import Place
 from codesuggest.queries.terms import Hit
@@ -42,6 +42,13 @@ _SOURCE = re.compile(
     r"|(?P<h_pylori>h\.? ?pylori(?: (?:stool )?(?:antigen|ag|breath test|serology))?)"
     r"|(?P<syphilis>rpr|vdrl|treponemal(?: antibody)?))\b"
 )
+# Every word that a source begins with: elsewhere the pattern is not tried.
+_FIRST_WORDS = frozenset(
+    "blood bcx bcxs bld peripheral line urine ucx u sputum respiratory resp tracheal trach endotracheal et bal bronch bronchial bronchoalveolar mini wound tissue abscess "
+    "bone surgical deep drainage fluid intraoperative intra or foot csf ascitic peritoneal pleural synovial joint pericardial bile biliary stool gi mrsa nares nasal c cdiff "
+    "clostridioides clostridium cdi rvp biofire viral rpp rapid influenza flu covid sars rsv urinary legionella strep streptococcus s pneumococcal gram afb acid quantiferon igra "
+    "t ppd hiv hbsag hepatitis hep hcv beta fungitell galactomannan aspergillus cryptococcal crag serum throat monospot h rpr vdrl treponemal".split()
+)
 SOURCES = frozenset(_SOURCE.groupindex)
 """Names of the indicators of microbiology."""
 _CULTURES = frozenset(
@@ -56,6 +63,9 @@ _CULTURES = frozenset(
         "gram_stain",
         "afb",
     }
+)
+_ANY = re.compile(
+    r"cultur|cx|pcr|mrsa|antigen|diff|flu|covid|sars-cov|rsv|gram stain|afb|acid.?fast|quantiferon|igra|spot|ppd|hiv|hbsag|hcv|hepatitis|hep [bc]|panel|glucan|fungitell|galactomannan|aspergillus|crag|strep|monospot|pylori|rpr|vdrl|treponemal|legionella|sputum|bal |aspirate|rvp|biofire|rpp|cdi|gi panel| ag\b"
 )
 _RESULT = re.compile(
     r"(?P<negative>no (?:significant |bacterial |further |fungal )?growth(?: to date| x ?\d+(?: ?(?:h|hrs?|hours|days?|d))?)?|ngtd|ng ?(?:x|at) ?\d+|no organisms?(?: seen)?|negative|neg\b|not detected|non-?reactive|nonreactive|sterile|remain(?:ed|s)? negative|without growth|none seen|unrevealing|undetected|no (?:polys|bacteria))"
@@ -97,8 +107,10 @@ def read_microbiology(place: Place, hits: Sequence[Hit]) -> list[Indicator]:
         Terms of the note; the organisms among them are looked for near each source.
     """
     lower = place.lower
+    if _ANY.search(lower) is None:
+        return []
     organisms = [hit for hit in hits if hit.term.table == "organisms"]
-    sources = [m for m in _SOURCE.finditer(lower) if place.section(m.start()) not in _SKIPPED]
+    sources = [m for m in _sources(place) if place.section(m.start()) not in _SKIPPED]
     found = []
     for n, m in enumerate(sources):
         name = m.lastgroup or ""
@@ -161,6 +173,16 @@ def read_microbiology(place: Place, hits: Sequence[Hit]) -> list[Indicator]:
             )
         )
     return found
+
+
+def _sources(place: Place) -> Iterator[re.Match[str]]:
+    done = 0
+    for word, start in place.words:
+        if word in _FIRST_WORDS and start >= done:
+            m = _SOURCE.match(place.lower, start)
+            if m is not None:
+                done = m.end()
+                yield m
 
 
 def _result(lower: str, start: int, stop: int, organisms: Sequence[Hit], *, is_culture: bool) -> tuple[str, int]:

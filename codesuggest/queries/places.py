@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Literal
 
-from codesuggest.queries.spelling import folded
+from codesuggest.queries.spelling import folded, words_of
 from codesuggest.records import Section
 
 __all__ = ["DATE", "TIME", "WHEN", "Place", "when_of"]
@@ -31,6 +31,9 @@ _LINE_DATE = re.compile(
     rf"|(?P<word>admission|admit|discharge|initial|presenting|baseline|repeat|ed|today'?s?|am|morning|yesterday'?s?|most recent|latest|follow-?up)\s+(?:labs?|labwork|laboratory|laboratories|vitals?|vs|results|data|cbc|bmp|cmp)[^:\n]{{0,40}}:"
     rf"|(?:(?:pertinent|key|relevant|recent|significant|last|laboratory|serum|selected)\s+)*(?:labs?|labwork|laborator\w+|lab (?:results|data|values)|vitals?|vital signs|vs|results|bmp|cbc|cmp|lfts?|chem(?:istry|-?7)?|abg|vbg|bloods|component|collected|specimen|blood gas|obs|observations)\b[^:\n]{{0,24}}?(?:on|from|at|of|\(|-|:|@|,)?\s*(?P<late>{DATE}(?:[,;]?\s*(?:at|@)?\s*{TIME})?|{_DAY}|(?:on |at |upon )?(?:admission|discharge|presentation|arrival)\b)"
     rf"|(?P<alone>{DATE}(?:[,;]?\s*(?:at|@)?\s*{TIME})?|{_DAY})\s*:?\s*$)"
+)
+_MAY_BE_DATED = re.compile(
+    r"\d|admi|disch|arriv|present|initial|repeat|baseline|today|yester|morning|recent|latest|follow|^\W*(?:ed|am) "
 )
 _MONTHS = {name: n for n, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), start=1)}
 _CLAUSE = re.compile(
@@ -156,6 +159,7 @@ class Place:
     def __init__(self, text: str, sections: Sequence[Section] = (), service: dt.date | None = None) -> None:
         self.text = text
         self.lower = folded(text)
+        self.words = words_of(self.lower)
         self.service = service
         self._sections = sections
         self._section_starts = [section.span.start for section in sections]
@@ -171,7 +175,7 @@ class Place:
             if not line.strip():
                 blank = True
             else:
-                m = _LINE_DATE.match(line)
+                m = _LINE_DATE.match(line) if _MAY_BE_DATED.search(line, 0, 90) else None
                 if m is not None:
                     written = m["front"] or m["late"] or m["alone"] or m["word"]
                     when = when_of(written, self.service)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 
 from codesuggest.queries.places import Place
-from codesuggest.queries.spelling import key_of, name_pattern, read_table
+from codesuggest.queries.spelling import Names, key_of, read_table
 
 __all__ = ["Hit", "Term", "find_terms", "load_terms"]
 
@@ -67,7 +66,7 @@ def load_terms() -> tuple[tuple[Term, tuple[str, ...]], ...]:
 
 
 @lru_cache(maxsize=1)
-def _lexicon() -> tuple[re.Pattern[str], dict[str, list[tuple[str, str, Term]]]]:
+def _lexicon() -> tuple[Names, dict[str, list[tuple[str, str, Term]]]]:
     names: dict[str, list[tuple[str, str, Term]]] = {}
     for term, written in load_terms():
         for name in sorted(written, key=lambda name: name[0] in "=#~"):  # a name without a mark goes before the same with one
@@ -75,13 +74,13 @@ def _lexicon() -> tuple[re.Pattern[str], dict[str, list[tuple[str, str, Term]]]]
             entries = names.setdefault(key_of(spelling), [])
             if not any(known is term for _, _, known in entries):
                 entries.append((mark, spelling, term))
-    return name_pattern(names), names
+    return Names(names), names
 
 
 def find_terms(place: Place) -> Iterator[Hit]:
     """Yield the terms of a note in order; the longest name at each place, once for each table that has it."""
-    pattern, names = _lexicon()
-    for m in pattern.finditer(place.lower):
+    finder, names = _lexicon()
+    for m in finder.find(place.lower, place.words):
         written = place.text[m.start() : m.end()]
         for mark, spelling, term in names[key_of(m[0])]:
             if mark != "=" or written == spelling:

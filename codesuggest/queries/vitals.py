@@ -17,17 +17,24 @@ from codesuggest.records import Span
 __all__ = ["read_vitals", "with_oxygen"]
 
 _PRESSURE = re.compile(
-    r"(?<![\w/])(?:(?P<name>n?i?bp|abp|b/p|blood pressures?|art(?:erial)? line bp|hypotensi(?:ve|on)|hypertensi(?:ve|on))[ \t]*(?P<link>(?:\((?:!|[^()\d]{1,16})\)|was|is|of|to|at|in|the|on|arrival|admission|presentation|initially|initial|low|as|down|around|noted|be|found|recorded|triage|ed|ranging|from|now|today|today's|[:=~,@]|[ \t])*)(?P<bang>\(!\)[ ]?)?)?"
-    r"(?<![\d/.])(?P<s>\d{2,3})(?P<ss>s)?[ ]?/[ ]?(?P<d>\d{2,3})(?P<ds>s)?(?![\d/%]|\.\d)(?:[ ]?mm ?hg)?(?:[ ]?\((?:map[ :]*)?(?P<map>\d{2,3})\))?"
+    r"(?P<s>\d\d(?<![\d/.]\d\d)|\d{3}(?<![\d/.]\d{3}))s?[ ]?/[ ]?(?P<d>\d{2,3})(?P<ds>s)?(?![\d/%]|\.\d)(?:[ ]?mm ?hg)?(?:[ ]?\((?:map[ :]*)?(?P<map>\d{2,3})\))?"
+)
+_PRESSURE_NAME = re.compile(
+    r"(?<![\w/])(?:n?i?bp|abp|b/p|blood pressures?|hypotensi(?:ve|on)|hypertensi(?:ve|on))[ \t]*(?:\((?:!|[^()\d]{1,16})\)|was|is|of|to|at|in|the|on|arrival|admission|presentation|initially|initial|low|as|down|around|noted|be|found|recorded|triage|ed|ranging|from|now|today|today's|[:=~,@]|[ \t])*$"
+)
+_AT_FIRST = re.compile(r"arrival|admission|presentation|triage|initial")
+_VITALS_FOLLOW = re.compile(r"[ ,;]+(?:hr|p|pulse|rr|r)\b")
+_OTHER_FRACTION = re.compile(
+    r"\b(?:ast|alt|h/h|inr|cr|hgb|pt|bun|vision|acuity|strength|insulin|humulin|novolin|mix|lasix)\W{0,3}$"
 )
 _LINE_OF_VITALS = re.compile(
-    r"\b(?:vs|vss|vitals?|vital signs|hr|pulse|rr|resp|spo2|o2 sats?|afebrile|tmax|t[:= ]*\d\d|p[:= ]*\d\d)\b"
+    r"\b(?:bp|vs|vss|vitals?|vital signs|hr|pulse|rr|resp|spo2|o2 sats?|afebrile|tmax|t[:= ]*\d\d|p[:= ]*\d\d)\b"
 )
 _STRING = re.compile(
     r"\b(?:vs|vitals?|vital signs)[^\d\n]{0,16}(?P<t>\d{2,3}\.\d)[ ,/]+(?:hr )?(?P<p>\d{2,3})[ ,]+(?P<s>\d{2,3})/(?P<d>\d{2,3})[ ,]+(?P<r>\d{1,2})[ ,]+(?P<o>\d{2,3})[ ]?%?(?=[ ,;\n]|$)"
 )
 _SATURATION = re.compile(
-    r"(?<![\d./-])(?P<value>[3-9]\d|100)[ ]?%[ ,]*(?:(?:sat(?:uration)?s? )?(?:on|with|via)[ ]|(?=ra\b|room air))(?=(?:\d{1,2}(?:\.\d)?[ ]?l|ra\b|room air|nrb|non-?rebreather|nc\b|nasal|hfnc|high[ -]?flow|bipap|cpap|vent|bvm|o2\b|oxygen|face ?mask|venti|supplemental|oxymizer|trach))"
+    r"(?P<value>[3-9]\d(?<![\d./-]\d\d)|100(?<![\d./-]100))[ ]?%[ ,]*(?:(?:sat(?:uration)?s? )?(?:on|with|via)[ ]|(?=ra\b|room air))(?=(?:\d{1,2}(?:\.\d)?[ ]?l|ra\b|room air|nrb|non-?rebreather|nc\b|nasal|hfnc|high[ -]?flow|bipap|cpap|vent|bvm|o2\b|oxygen|face ?mask|venti|supplemental|oxymizer|trach))"
 )
 _DEVICE = re.compile(
     r"[ \t,;:(]{0,3}(?:(?:on|via|with|while on|to|requiring|needing|placed on|breathing)[ ]){0,2}(?P<all>(?:(?P<flow>\d{1,2}(?:\.\d)?)(?:[ ]?-[ ]?\d{1,2})?[ ]?(?:l(?:iters?|pm)?(?:/min)?)(?:[ ](?:of[ ])?(?:o2|oxygen))?[ ]?(?:by |via |per |on )?)?(?P<device>ra\b|room air|nc\b|nasal cannula|n/c|nrb\b|nrbm\b|non-?rebreather(?: mask)?|hfnc\b|hhfnc\b|high[ -]?flow(?: nasal cannula)?|bipap|bi-pap|cpap|nippv|niv\b|vent(?:ilator)?\b|mechanical ventilation|trach(?:eostomy)? collar|trach mask|face ?mask|simple mask|fm\b|venti(?:[ -]?mask)?|venturi(?: mask)?|vm\b|oxymizer|bvm|ett\b|aerosol mask|supplemental (?:o2|oxygen)|o2\b|oxygen)?)"
@@ -39,7 +46,7 @@ _DEVICES = {
     "nippv": "BiPAP", "niv": "BiPAP", "vent": "ventilator", "ventilator": "ventilator", "mechanical ventilation": "ventilator", "ett": "ventilator",
     "fm": "face mask", "vm": "Venturi mask", "o2": "oxygen", "oxygen": "oxygen",
 }  # fmt: skip
-_COMA = re.compile(r"\b(?:gcs\b[^\n.;]{0,12}?)?(?<![a-z])e(?P<e>[1-4])[ ,/]*v(?P<v>[1-5])t?[ ,/]*m(?P<m>[1-6])(?![\d])")
+_COMA = re.compile(r"e(?<![a-z]e)(?P<e>[1-4])[ ,/]*v(?P<v>[1-5])t?[ ,/]*m(?P<m>[1-6])(?![\d])")
 _LOSS = re.compile(
     r"(?:(?P<percent>\d{1,2}(?:\.\d)?)[ ]?%[ ](?:unintentional |involuntary |body )?weight loss"
     r"|(?:weight loss|loss of weight|lost(?: about| approximately| around| over)?|wt loss)[ ](?:of )?(?:about |approximately |~ ?|over |> ?)?(?:(?P<percent2>\d{1,2}(?:\.\d)?)[ ]?%|(?P<amount>\d{1,3}(?:\.\d)?)[ ]?-?(?P<unit>lbs?|pounds|kg|kilograms|kgs)\b(?:[ ]?\((?P<percent3>\d{1,2}(?:\.\d)?)[ ]?%)?)"
@@ -80,31 +87,28 @@ def _pressures(place: Place, patient: Patient, quantities: dict[str, Quantity]) 
     for m in _PRESSURE.finditer(lower):
         if int(m["s"]) <= int(m["d"]) or not 40 <= int(m["s"]) <= 300 or not 15 <= int(m["d"]) <= 180:
             continue
-        if m["name"] is None:
-            line = lower[lower.rfind("\n", 0, m.start()) + 1 : m.start()]
-            after = lower[m.end() : m.end() + 40]
-            if (
-                not _LINE_OF_VITALS.search(line[-80:])
-                and not re.match(r"[ ]?(?:mm ?hg)|[ ,;]+(?:hr|p|pulse|rr|r)\b", after)
-                and "mmhg" not in m[0].replace(" ", "")
-            ):
-                continue
-            if re.search(r"\b(?:ast|alt|h/h|inr|cr|hgb|pt|bun)\W{0,3}$", line):
-                continue
-        start = m.start("name") if m["name"] else m.start("s")
-        if is_goal(place, start, "") or re.search(r"\bgoal|target", lower[start : m.start("s")]):
+        name = _PRESSURE_NAME.search(lower, max(0, m.start() - 60), m.start())
+        if name is None and not _is_pressure(lower, m):
             continue
-        flag = "A" if "(!)" in lower[start : m.start("s")] else ""
-        said = lower[max(0, start - 20) : m.start("s")]
-        when = "admission" if re.search(r"arrival|admission|presentation|triage|initial", said) else None
-        yield from _number(
-            place, patient, quantities["systolic_bp"], m, "s", start, m.end("ds") if m["ds"] else m.end("d"), flag, when
-        )
-        yield from _number(
-            place, patient, quantities["diastolic_bp"], m, "d", start, m.end("ds") if m["ds"] else m.end("d"), flag, when
-        )
+        start = name.start() if name else m.start()
+        said = lower[start : m.start()]
+        if is_goal(place, start, "") or "goal" in said or "target" in said:
+            continue
+        flag = "A" if "(!)" in said else ""
+        when = "admission" if _AT_FIRST.search(lower, max(0, start - 20), m.start()) else None
+        end = m.end("ds") if m["ds"] else m.end("d")
+        yield from _number(place, patient, quantities["systolic_bp"], m, "s", start, end, flag, when)
+        yield from _number(place, patient, quantities["diastolic_bp"], m, "d", start, end, flag, when)
         if m["map"]:
             yield from _number(place, patient, quantities["map"], m, "map", m.start("map"), m.end("map"), "", when)
+
+
+def _is_pressure(lower: str, m: re.Match[str]) -> bool:
+    """Whether a fraction without a name stands among vital signs."""
+    line = lower[lower.rfind("\n", 0, m.start()) + 1 : m.start()]
+    if "mm" not in m[0] and not _LINE_OF_VITALS.search(line[-80:]) and not _VITALS_FOLLOW.match(lower, m.end()):
+        return False
+    return _OTHER_FRACTION.search(line) is None
 
 
 def _strings(place: Place, patient: Patient, quantities: dict[str, Quantity]) -> Iterator[Indicator]:
@@ -117,16 +121,19 @@ def _strings(place: Place, patient: Patient, quantities: dict[str, Quantity]) ->
 def _comas(place: Place, patient: Patient, quantities: dict[str, Quantity], found: Sequence[Indicator]) -> Iterator[Indicator]:
     scored = [i.span for i in found if i.name == "gcs"]
     for m in _COMA.finditer(place.lower):
-        if any(abs(span.end - m.start("e")) < 6 or span.overlaps(Span(m.start(), m.end())) for span in scored):
+        if any(abs(span.end - m.start()) < 6 or span.overlaps(Span(m.start(), m.end())) for span in scored):
             continue
         total = float(int(m["e"]) + int(m["v"]) + int(m["m"]))
-        span = Span(m.start(), m.end())
+        before = re.search(r"\bgcs\b[^\n.;]{0,12}$", place.lower[max(0, m.start() - 18) : m.start()])
+        span = Span(m.start() - len(before[0]) if before else m.start(), m.end())
         yield indicator_of(
-            place, patient, quantities["gcs"], Value(total, "1"), span, number=(m.start("e"), m.end()), tail=Tail(m.end())
+            place, patient, quantities["gcs"], Value(total, "1"), span, number=(m.start(), m.end()), tail=Tail(m.end())
         )
 
 
 def _losses(place: Place) -> Iterator[Indicator]:
+    if "loss" not in place.lower and "lost" not in place.lower:
+        return
     for m in _LOSS.finditer(place.lower):
         percent = m["percent"] or m["percent2"] or m["percent3"]
         amount, unit = (m["amount"], m["unit"]) if m["amount"] else (m["amount2"], m["unit2"])
