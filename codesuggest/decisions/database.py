@@ -150,12 +150,12 @@ def writing(engine: Engine) -> Iterator[Connection]:
             connection = connection.execution_options(isolation_level="READ COMMITTED")
         with connection.begin():
             if engine.dialect.name == "postgresql":
-                connection.execute(_LOCK, {"key": _LOCK_KEY})
+                connection.execute(_LOCK, {"key": _LOCK_KEY, "wait": f"{_BUSY_MS}ms"})
             yield connection
 
 
 _LOCK = text(
-    "SELECT pg_advisory_xact_lock(:key), set_config('synchronous_commit', "
+    "SELECT set_config('lock_timeout', :wait, true), pg_advisory_xact_lock(:key), set_config('synchronous_commit', "
     "CASE current_setting('synchronous_commit') WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, true)"
 )
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codesuggest.decisions import DecisionLog
+from codesuggest.decisions import DecisionLog, database
 from codesuggest.decisions.events import Event
 from codesuggest.decisions.log import Standing, decision_of, normal_code, review_of, to_event
 from codesuggest.errors import ConfigError, DecisionConflictError, InvalidCodeError, PrerequisiteError
@@ -316,6 +316,19 @@ class TestOpening:
             one.record(decision(event_id="a"))
             two.record(decision("E11.9", event_id="b"))
             assert [d.event_id for d in one.decisions()] == ["a", "b"]
+
+    def test_a_writer_waits_for_another_and_gives_up_in_the_end(self, database_url, monkeypatch):
+        monkeypatch.setattr(database, "_BUSY_MS", 200)
+        with DecisionLog(database_url) as one, DecisionLog(database_url) as two:
+            with database.writing(one.chain.engine), pytest.raises(PrerequisiteError, match="CS508"):
+                two.record(decision())
+            assert two.record(decision()) == 1
+
+    def test_what_a_writer_was_told_is_written_is_waited_for(self, log):
+        with database.writing(log.chain.engine) as connection:
+            kind = log.chain.engine.dialect.name
+            sql = "PRAGMA synchronous" if kind == "sqlite" else "SELECT current_setting('synchronous_commit')"
+            assert connection.exec_driver_sql(sql).scalar_one() in (2, "on")
 
     def test_a_reader_sees_one_moment_while_a_writer_goes_on(self, log):
         log.record(*(decision(note_id=f"n{i}", event_id=f"a{i}") for i in range(3)))
