@@ -542,6 +542,19 @@ def test_a_lost_answer_is_no_second_decision(desk, new_page):
     assert chart.actions() == [("accept", code, code)]
 
 
+def test_after_the_session_ended_nothing_is_lost(desk, new_page):
+    chart = desk.chart("a-007")
+    page = open_chart(new_page(), chart)
+    cookies = page.context.cookies()
+    page.context.clear_cookies()
+    page.keyboard.press("a")
+    sync_api.expect(page.locator("#saved")).to_contain_text("Signed out: 1 change not saved")
+    page.context.add_cookies(cookies)
+    page.evaluate("window.dispatchEvent(new Event('focus'))")  # the person comes back from the other tab
+    saved(page)
+    assert len(chart.actions()) == 1
+
+
 def test_server_restarts_while_somebody_works(desk, new_page):
     chart = desk.chart("a-007")
     page = open_chart(new_page(), chart)
@@ -680,6 +693,7 @@ def test_axe_finds_nothing_on_any_page_or_state(desk, new_page, scheme, only):
         elif letter == "f":
             page.wait_for_selector("dialog .findings, dialog .good")
         assert violations(page, only) == [], letter
+        assert "[object" not in page.locator("dialog").inner_text()
         page.get_by_role("button", name="Close").first.click()
     page.keyboard.press("/")
     page.keyboard.type("the")

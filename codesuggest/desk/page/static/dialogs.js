@@ -136,7 +136,7 @@ export function queryDialog({ chart, row, changed, canWrite, canAnswer }) {
       status,
       chart.queries.length > 0 && h("section", {}, h("h3", {}, "Raised already"), h("ul", { class: "raised" }, chart.queries.map((query) => raised(query, url, attempt, changed, canAnswer)))),
       canWrite && [
-        proposals.length > 0 && h("section", {}, h("h3", {}, "Proposed for this chart"), h("div", { class: "chips" }, proposals.map((query) => button(query.topic, { className: "button small", on: () => choose(query) })))),
+        proposals.length > 0 && h("section", {}, h("h3", {}, "Proposed for this chart"), h("div", { class: "chips" }, proposals.map((query) => button(query.title || query.topic, { className: "button small", on: () => choose(query) })))),
         h("div", { class: "form" },
           h("label", { for: "query-topic" }, "Topic"), topic,
           h("label", { for: "query-question" }, "Question"), question,
@@ -261,7 +261,9 @@ export async function finishDialog({ chart, settle, eventId }) {
         i === 0 && h("span", { class: "badge-principal" }, chart.principalName),
         h("span", { class: "code" }, final.code), " ", final.description,
         chart.info.poa_required && h("span", { class: "tag" }, `POA ${final.poa_exempt ? "exempt" : final.poa ?? "not set"}`, final.poa && hidden(` ${POA_NAMES[final.poa]}`))));
-      codes.append(h("h3", {}, plural(chart.sequence.length, "code"), " in this order"), list.length ? h("ol", { class: "final-list" }, list) : h("p", { class: "empty" }, "No code."));
+      codes.append(h("section", {}, h("h3", {}, plural(chart.sequence.length, "code"), " in this order"), list.length ? [h("p", { class: "hint" }, chart.isInpatient
+        ? "First stands the condition established after study to be chiefly responsible for the admission."
+        : "First stands the condition chiefly responsible for the services provided."), h("ol", { class: "final-list" }, list)] : h("p", { class: "empty" }, "No code.")));
       drawOpen(chart.unfinished(), close);
       found.append(h("p", { class: "hint" }, "Running the edits …"));
       settle().then(() => get(`${url}/edits`)).then(

@@ -1,4 +1,4 @@
-// Elements without innerHTML: a string becomes a text node, so whatever a note holds stays text.
+// Elements without HTML strings: a string becomes a text node, so whatever a note holds stays text.
 
 /** Make an element. `attributes`: `class`, `on` (event -> handler), `data` (name -> value), any other attribute; null and false leave it out. */
 export function h(tag, attributes = {}, ...children) {

@@ -16,6 +16,8 @@ const REASONS = {
   release: "The code is not valid on the date of service.",
 };
 
+const ROLES = { supports: "support", contradicts: "against" };
+
 export const sectionName = (name) => SECTION_NAMES[name] ?? capital((name || "other").replaceAll("_", " "));
 export const capital = (words) => words.charAt(0).toUpperCase() + words.slice(1);
 export const whyNot = (item) => REASONS[item.reason] ?? capital(item.reason.replaceAll("_", " "));
@@ -164,7 +166,7 @@ export class Chart {
   marks() {
     const marks = this.documents.map(() => []);
     const put = (item, kind, place) => place && marks[place.document]?.push({ row: item.key, kind, start: place.start, end: place.end });
-    for (const row of this.rows) for (const place of row.evidence) put(row, place.role === "contradicts" ? "against" : "support", place);
+    for (const row of this.rows) for (const place of row.evidence) put(row, ROLES[place.role] ?? "context", place);
     for (const item of this.left) {
       for (const place of item.evidence) put(item, item.kind || "left", place);
       put(item, "cue", item.cue);

@@ -1,6 +1,6 @@
 // The documents of a chart: tabs, the text with its marks, search, and what is selected. Offsets here are UTF-16 units.
 
-import { button, h, hidden, plural, say } from "./dom.js";
+import { button, h, hidden } from "./dom.js";
 import { Offsets, cut, pieces } from "./offsets.js";
 
 const LINE_PX = 26;
@@ -225,6 +225,7 @@ export class NoteView {
       return { start, end, element, texts: [] };
     });
     for (const chunk of it.chunks) this.#fill(it, chunk);
+    if (it.error) it.panel.append(h("p", { class: "doc-error" }, `No suggestions for this document: ${it.error.message} Read it yourself and add its codes.`));
     if (!it.text.trim()) it.panel.append(h("p", { class: "empty" }, "This document is empty."));
     it.panel.append(...it.chunks.map((chunk) => chunk.element));
   }
@@ -337,8 +338,4 @@ function lastText(node) {
   let last = node;
   while (last?.lastChild) last = last.lastChild;
   return last?.nodeType === Node.TEXT_NODE ? last : null;
-}
-
-export function announcePlace(n, total, words, where) {
-  say(`Evidence ${n} of ${plural(total, "place")}: “${words}”, ${where}`);
 }

@@ -133,6 +133,7 @@ function drawProgress() {
   const n = chart.findings.filter((finding) => finding.severity !== "advice").length;
   const first = chart.sequence[0];
   byId("principal").hidden = !first;
+  byId("no-principal").hidden = Boolean(first) || readOnly;
   if (first) byId("principal").replaceChildren(h("span", { class: "badge-principal" }, chart.isInpatient ? "Principal" : "First-listed"), h("span", { class: "code" }, first.code), h("span", { class: "description" }, first.description));
   byId("finding-count").hidden = n === 0;
   byId("finding-count").textContent = plural(n, "finding");
@@ -193,17 +194,18 @@ function describe(marks) {
     const row = rows.get(mark);
     if (!row) return 9;
     if (mark.kind === "support") return row.decision?.action === "reject" ? 7 : row.selected || finalCode(row) ? 1 : 3;
+    if (mark.kind === "context") return 3;
     return { negated: 4, family: 4, unsure: 5, past: 5, against: 6 }[mark.kind] ?? 8;
   };
   const shown = now ?? [...marks].sort((a, b) => weight(a) - weight(b))[0];
   const row = rows.get(shown);
   const codes = [...new Set(marks.filter((mark) => mark.kind === "support").map((mark) => finalCode(rows.get(mark)) ?? rows.get(mark).code))];
-  const names = { negated: "negated", family: "family or someone else", unsure: "uncertain", past: "history", against: "speaks against", cue: "the words that decided", left: "left out" };
+  const names = { negated: "negated", family: "family or someone else", unsure: "uncertain", past: "history", against: "speaks against", cue: "the words that decided", left: "left out", context: "context" };
   const kind = shown.kind === "support" ? (weight(shown) === 7 ? "rejected" : weight(shown) === 1 ? "support" : "weak") : shown.kind;
   const quiet = !now && (kind === "cue" || kind === "left" || kind === "rejected");
   const labels = { negated: "negated", family: "family", unsure: "uncertain", past: "history", cue: "decides", against: "against" };
   return {
-    className: quiet ? "m-none" : `m-${kind} ${now ? "is-now" : ""} ${kind === "support" || kind === "weak" ? `hue-${row.hue}` : ""}`.trim(),
+    className: quiet ? "m-none" : `m-${kind === "context" ? "weak" : kind} ${now ? "is-now" : ""} ${kind === "support" || kind === "weak" ? `hue-${row.hue}` : ""}`.trim(),
     say: quiet ? "" : kind === "support" || kind === "weak" ? `supports ${codes.join(", ")}: ` : `${names[kind]}, ${row.code}: `,
     label: quiet ? "" : now && shown.kind === "support" ? finalCode(row) ?? row.code : labels[kind] ?? "",
   };
@@ -555,6 +557,14 @@ function undo() {
   goTo(row && (row.probability !== null || row.decision) ? row.key : chart.row(current) ? current : firstOpen(), { focus: true });
 }
 
+/** Go to the next code that has a finding; a finding of the whole chart is in the finish dialog. */
+function nextFinding() {
+  const rows = chart.rows.filter((row) => chart.place(row) >= 0 && chart.findingsOf(row).some((finding) => finding.severity !== "advice"));
+  const next = rows[(rows.findIndex((row) => row.key === current) + 1) % rows.length];
+  if (next) goTo(next.key, { focus: true });
+  else finish();
+}
+
 async function finish() {
   if (readOnly) return;
   finishId ??= crypto.randomUUID();
@@ -661,6 +671,7 @@ function wire() {
   byId("help").addEventListener("click", help);
   byId("search-note").addEventListener("click", () => note.openFind());
   byId("principal").addEventListener("click", () => { const row = chart.rowOf(chart.sequence[0]); if (row) goTo(row.key, { focus: true }); });
+  byId("finding-count").addEventListener("click", nextFinding);
   byId("query-count").addEventListener("click", () => ACTS.query(null));
   byId("chart-menu").addEventListener("click", chartActions);
   for (const name of ["codes", "note"]) byId(`show-${name}`).addEventListener("click", () => showPane(name));
