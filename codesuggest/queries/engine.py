@@ -21,7 +21,8 @@ __all__ = ["LIMIT", "NoteFacts", "raise_queries"]
 
 LIMIT = {"inpatient": 5, "emergency": 3, "outpatient": 3}
 """Most queries of one encounter, by setting."""
-_MOST_QUOTED = 7
+_LINES = 10  # of indicators and answers together, so that a query has about fifteen lines
+_LEAST_QUOTED = 4
 _MOST_OF_ONE = 2
 _LONGEST_QUOTE = 120
 
@@ -137,12 +138,12 @@ def _evidence_of(trigger: Trigger, case: Case, table: TriggerTable) -> list[list
 def _query(
     trigger: Trigger, case: Case, met: list[list[Item]], wording: Wording, is_billable: Callable[[str], bool] | None
 ) -> Query:
-    quoted = _quotes(trigger, case, met)
     offered = [o for o in trigger.options if o.when is None or o.when(case) is not None]
     named = [o for o in offered if o.codes]
     # A question with no clinical answer to choose from is open: nothing is put into the physician's mouth.
     is_open = len(offered) < 2 or (not named and trigger.kind == "missing diagnosis")
     options = () if is_open else (*(o.text for o in offered), OTHER, UNDETERMINED)
+    quoted = _quotes(trigger, case, met, most=max(_LEAST_QUOTED, _LINES - len(options)))
     codes = {
         o.text: tuple(c for c in o.codes if is_billable is None or is_billable(c)) for o in (trigger.options if is_open else offered)
     }
@@ -191,7 +192,7 @@ def _record_name(case: Case) -> str:
     return "; ".join(parts) + more
 
 
-def _quotes(trigger: Trigger, case: Case, met: list[list[Item]]) -> list[Item]:
+def _quotes(trigger: Trigger, case: Case, met: list[list[Item]], *, most: int) -> list[Item]:
     """Choose what is quoted: something of every need first, then what else bears on the question, in the order of the text."""
     shown = [items for name in trigger.shows if (items := now_there(case, name))]
     chosen: list[Item] = []
@@ -207,13 +208,13 @@ def _quotes(trigger: Trigger, case: Case, met: list[list[Item]]) -> list[Item]:
     for items in met:
         seen: set[str] = set()
         for item in items:  # the first of each name: the worst value, the first statement
-            if item.name not in seen and len(chosen) < _MOST_QUOTED:
+            if item.name not in seen and len(chosen) < most:
                 seen.add(item.name)
                 take(item)
     pairs = trigger.kind == "conflict" or trigger.is_yes_no
     for items in [*(met if pairs else [m for m in met if len(m) > 1]), *shown]:
         for item in items[: 3 if pairs else 2]:
-            if len(chosen) < _MOST_QUOTED:
+            if len(chosen) < most:
                 take(item)
     return sorted(chosen, key=lambda i: (i.note, i.span))
 
