@@ -103,9 +103,13 @@ def _prepare_sqlite(connection: DBAPIConnection, _: object) -> None:
     connection.isolation_level = None  # transactions are ours: the driver would begin them too late
     connection.text_factory = _as_text
     cursor = connection.cursor()
-    for pragma in (f"busy_timeout={_BUSY_MS}", "synchronous=FULL", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    _use_wal(cursor)
+    try:
+        for pragma in (f"busy_timeout={_BUSY_MS}", "synchronous=FULL", "foreign_keys=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        _use_wal(cursor)
+    except sqlite3.Error:  # the pool never gets to close what it never got
+        connection.close()
+        raise
     cursor.close()
 
 
