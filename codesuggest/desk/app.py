@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import re
+import logging
 import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -42,8 +42,9 @@ from codesuggest.errors import CodesuggestError
 
 __all__ = ["Services", "create_app"]
 
+_log = logging.getLogger("codesuggest.desk")
 _MAX_WAITING = 64  # notes of POST /suggest; more are told to come again
-_ETAG = re.compile(r'(?:W/)?"(\d{1,9})"')
+_REVISION = r'^"[0-9]{1,9}"$'
 _STATUS = {
     400: "The Host header is not one of this server.",
     401: "Nobody is logged in, or name, password or token is wrong.",
@@ -161,7 +162,7 @@ State = Literal["imported", "assigned", "in_progress", "on_hold", "query_open", 
 On = Annotated[dt.date | None, Query(description="Date of service; the newest release without it.")]
 
 
-def create_app(settings: DeskSettings | None = None, *, services: Services | None = None) -> FastAPI:
+def create_app(settings: DeskSettings | None = None, *, services: Services | None = None, warm_up: bool = True) -> FastAPI:
     """Make the application.
 
     Parameters
@@ -169,6 +170,8 @@ def create_app(settings: DeskSettings | None = None, *, services: Services | Non
     settings : DeskSettings, optional
     services : Services, optional
         Made of the settings without it.
+    warm_up : bool
+        Open the model, the index of the search and the tables when the server starts, and not with the first request.
 
     Returns
     -------
@@ -180,7 +183,8 @@ def create_app(settings: DeskSettings | None = None, *, services: Services | Non
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         to_thread.current_default_thread_limiter().total_tokens = desk.settings.threads
-        threading.Thread(target=_warm_up, args=(desk,), name="warm-up", daemon=True).start()
+        if warm_up:
+            threading.Thread(target=_warm_up, args=(desk,), name="warm-up", daemon=True).start()
         desk.batches.start()
         try:
             yield
@@ -215,12 +219,16 @@ def create_app(settings: DeskSettings | None = None, *, services: Services | Non
 
 
 def _warm_up(desk: Services) -> None:
-    """Open what the first requests would wait for."""
-    desk.scorer.warm_up()
-    desk.lookup.warm_up()
-    day = desk.lookup.release("ICD-10-CM", None).effective
-    _ = default_tables(day).index
-    desk.store.refresh_scores()
+    """Open what the first requests would wait for; what cannot be opened is said to the one who asks for it."""
+    try:
+        desk.scorer.warm_up()
+        desk.lookup.warm_up()
+        day = desk.lookup.release("ICD-10-CM", None).effective
+        _ = default_tables(day).index
+        desk.store.refresh_scores()
+    except Exception as error:
+        reference, places = fault_reference(error)
+        _log.warning("warm-up broken off (%s): %s at %s", reference, type(error).__name__, places)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -417,15 +425,10 @@ def _add_chart(app: FastAPI, desk: Services) -> None:
         return _json({"recorded": recorded, "decision": decision, **coding.state(row)})
 
     @app.put("/api/v1/charts/{chart_id}/draft", responses=_responses(m.StateOut, 412, 428), tags=["chart"])
-    def draft(chart_id: ChartId, given: m.DraftIn, who: Worker, if_match: Annotated[str, Header(max_length=40)]) -> Response:
+    def draft(chart_id: ChartId, given: m.DraftIn, who: Worker, if_match: Annotated[str, Header(pattern=_REVISION)]) -> Response:
         """Store sequence and POA."""
-        match = _ETAG.fullmatch(if_match.strip())
-        if match is None:
-            raise RequestError(
-                "CS613", 'If-Match is no revision. Expected a number in quotes, as "4". Read the chart again.', status=412
-            )
         sequence = [(c.system, c.code, c.poa) for c in given.sequence]
-        row = store.put_draft(chart_id, who, int(match[1]), sequence)
+        row = store.put_draft(chart_id, who, int(if_match.strip('"')), sequence)
         return _json(coding.state(row), ETag=f'"{row.draft_revision}"')
 
     @app.get("/api/v1/charts/{chart_id}/edits", responses=_responses(m.EditsOut), tags=["chart"])

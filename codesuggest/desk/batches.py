@@ -107,6 +107,7 @@ class Batches:
 
     def start(self) -> None:
         """Begin to work, with what an earlier run left undone."""
+        self._stop = False
         self._thread = threading.Thread(target=self._run, name="batches", daemon=True)
         self._thread.start()
         self._wake.set()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from codesuggest.records import Note
 
@@ -17,8 +17,8 @@ __all__ = ["ErrorOut"]
 
 
 def _storable(text: str) -> str:
-    if "\0" in text or any("\ud800" <= c <= "\udfff" for c in text):
-        raise ValueError("holds NUL or half of a surrogate pair")
+    if any("\ud800" <= c <= "\udfff" for c in text):
+        raise ValueError("holds half of a surrogate pair")
     return text
 
 
@@ -28,16 +28,26 @@ def _not_blank(text: str) -> str:
     return text
 
 
-Id = Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S"), AfterValidator(_storable)]
-Words = Annotated[str, Field(max_length=2000), AfterValidator(_storable)]
-Given = Annotated[str, Field(min_length=3, max_length=2000, pattern=r"\S"), AfterValidator(_storable), AfterValidator(_not_blank)]
+_ANY = r"^[^\x00]*$"  # no database stores NUL
+_SOME = r"^[^\x00]*[^\s\x00][^\x00]*$"
+Id = Annotated[str, Field(min_length=1, max_length=200, pattern=_SOME), AfterValidator(_storable), AfterValidator(_not_blank)]
+Name = Annotated[str, Field(min_length=1, max_length=64, pattern=_SOME), AfterValidator(_storable), AfterValidator(_not_blank)]
+Words = Annotated[str, Field(max_length=2000, pattern=_ANY), AfterValidator(_storable)]
+Given = Annotated[str, Field(min_length=3, max_length=2000, pattern=_SOME), AfterValidator(_storable), AfterValidator(_not_blank)]
 EventId = Annotated[str, Field(pattern=r"^[A-Za-z0-9._:-]{8,100}$", description="Chosen by the sender, such as a UUID.")]
 ChartId = Annotated[str, Field(pattern=r"^[0-9a-f]{20}$")]
 System = Literal["ICD-10-CM", "ICD-10-PCS", "HCPCS", "CPT"]
 CodeText = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9.]{1,9}$")]
 Poa = Literal["Y", "N", "U", "W", "1"]
 Setting = Literal["inpatient", "outpatient", "professional", "emergency"]
-Place = Annotated[int, Field(ge=0, le=100_000_000)]
+
+
+def _whole(value: object) -> object:
+    """Take 5.0 for 5, as JSON Schema does."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Place = Annotated[int, Field(ge=0, le=100_000_000), BeforeValidator(_whole)]
 
 
 class _In(BaseModel):
@@ -47,8 +57,8 @@ class _In(BaseModel):
 class LoginIn(_In):
     """Name and password."""
 
-    username: Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_storable)]
-    password: Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_storable)]
+    username: Name
+    password: Annotated[str, Field(min_length=1, max_length=1000, pattern=_ANY), AfterValidator(_storable)]
 
 
 class ReasonIn(_In):
@@ -60,15 +70,15 @@ class ReasonIn(_In):
 class AssignIn(_In):
     """To whom."""
 
-    user: Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_storable)]
+    user: Name
 
 
 class RangeIn(_In):
     """Characters of a document."""
 
-    document: Annotated[int, Field(ge=0, le=100_000)]
+    document: Place
     start: Place
-    end: Annotated[int, Field(ge=1, le=100_000_000)]
+    end: Place
 
 
 class DecisionIn(_In):
@@ -115,10 +125,10 @@ class FinishIn(_In):
 class QueryIn(_In):
     """A query to the physician."""
 
-    topic: Annotated[str, Field(min_length=1, max_length=200, pattern=r"\S"), AfterValidator(_storable)]
+    topic: Id
     question: Given
     options: Annotated[
-        list[Annotated[str, Field(min_length=1, max_length=400), AfterValidator(_storable)]], Field(max_length=20)
+        list[Annotated[str, Field(min_length=1, max_length=400, pattern=_ANY), AfterValidator(_storable)]], Field(max_length=20)
     ] = []
     indicators: Annotated[list[RangeIn], Field(max_length=50)] = []
 
@@ -135,8 +145,8 @@ class NoteIn(_In):
     """A note."""
 
     note_id: Id
-    text: Annotated[str, Field(min_length=1, max_length=1_500_000, pattern=r"\S"), AfterValidator(_storable)]
-    kind: Annotated[str, Field(max_length=200), AfterValidator(_storable)] | None = None
+    text: Annotated[str, Field(min_length=1, max_length=1_500_000, pattern=_ANY), AfterValidator(_storable)]
+    kind: Annotated[str, Field(max_length=200, pattern=_ANY), AfterValidator(_storable)] | None = None
     encounter_id: Id | None = None
     date_of_service: Annotated[dt.date, Field(strict=False)] | None = None
     setting: Setting | None = None

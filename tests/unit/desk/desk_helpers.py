@@ -26,10 +26,13 @@ from codesuggest import Note
 from codesuggest.codes import Releases
 from codesuggest.decisions.database import open_database
 from codesuggest.desk.app import Services, create_app
+from codesuggest.desk.batches import Batches
 from codesuggest.desk.lookup import Lookup
 from codesuggest.desk.people import Identity
 from codesuggest.desk.scorer import Scored, n_near_threshold
 from codesuggest.desk.settings import DeskSettings, WorklistSettings
+from codesuggest.errors import CodesuggestError
+from codesuggest.records import Failure
 
 PASSWORD = "correct horse battery"  # noqa: S105 - of people who do not exist
 DAY = dt.date(2026, 5, 4)
@@ -105,6 +108,27 @@ class Client:
         return self.request("DELETE", path, **more)
 
 
+class InProcess:
+    """A scorer without processes; `test_desk_scorer.py` is about those."""
+
+    def __init__(self, suggester):
+        self.suggester = suggester
+
+    def score(self, note):
+        try:
+            result = self.suggester.suggest(note)
+        except CodesuggestError as error:
+            return Scored(json.dumps(Failure(note.note_id, error.error_id, error.message).to_dict()), 0, True, error.status)
+        near = n_near_threshold([s.probability for s in result.suggestions], self.suggester.threshold)
+        return Scored(json.dumps(result.to_dict()), near, False, 200)
+
+    def score_many(self, notes):
+        return map(self.score, notes)
+
+    def close(self):
+        pass
+
+
 class Desk:
     """An application with users: ann and ben (coders), eve (auditor), max (manager), and the service feeder."""
 
@@ -113,12 +137,14 @@ class Desk:
 
     def __init__(self, settings, suggester):
         self.clock = Clock()
-        self.suggester = suggester
-        self.services = replace(Services.open(settings, clock=self.clock), lookup=_lookup())
+        opened = Services.open(settings, clock=self.clock)
+        scorer = InProcess(suggester)
+        batches = Batches(opened.store, scorer, opened.metrics)
+        self.services = replace(opened, lookup=_lookup(), scorer=scorer, batches=batches)
         people = self.services.people
         people._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # tests would spend their time here
         people._nobody = people._hasher.hash("nobody's password")
-        self.app = create_app(services=self.services)
+        self.app = create_app(services=self.services, warm_up=False)
         self.tokens = dict(Desk.tokens)
         if not people.users():
             for name, role in self.people:
@@ -152,9 +178,7 @@ class Desk:
         return client
 
     def score(self, note):
-        result = self.suggester.suggest(note)
-        near = n_near_threshold([s.probability for s in result.suggestions], self.suggester.threshold)
-        return Scored(json.dumps(result.to_dict()), near, False, 200)
+        return self.services.scorer.score(note)
 
     def add(self, *notes, facts=None):
         """Put notes into the queue, and give the id of the last one's chart."""

@@ -453,7 +453,7 @@ def test_a_chart_from_the_queue_to_the_review(desk):
         if code["selected"]:
             state = post(f"/api/v1/charts/{chart_id}/decisions", accept(code["code"]))
     codes = [c["code"] for c in state["final_codes"]]
-    order = [{"code": code, "poa": None} for code in ("I10", *(c for c in codes if c != "I10"))]
+    order = [{"code": code, "poa": None} for code in ("J18.9", *(c for c in codes if c != "J18.9"))]
     assert [o["code"] for o in order] != codes
     path = f"/api/v1/charts/{chart_id}/draft"
     assert ann.put(path, {"sequence": order}, headers=ann.csrf).status_code == 428
