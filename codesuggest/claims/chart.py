@@ -30,7 +30,17 @@ __all__ = [
 ]
 
 CLAIM_TYPES: tuple[str, ...] = ("professional", "institutional")
-CLOSED: tuple[str, ...] = ("answered", "agreed", "disagreed", "completed", "closed", "withdrawn", "deleted", "deactivated", "cancelled")
+CLOSED: tuple[str, ...] = (
+    "answered",
+    "agreed",
+    "disagreed",
+    "completed",
+    "closed",
+    "withdrawn",
+    "deleted",
+    "deactivated",
+    "cancelled",
+)
 """Status of queries that wait for nobody any more."""
 
 

@@ -568,7 +568,7 @@ def _text_of_report(resource: Json, place: str, found: Mapping[str, Any]) -> lis
         key = reference_of(reference)
         given = found.get(key)
         if given is None and key.startswith("#"):
-            given = observation_lines(_contained(resource, key))
+            given = observation_lines(inner) if (inner := _contained(resource, key)) else None
         if given is None:
             missing += 1
         else:
@@ -672,9 +672,11 @@ def _row(resource: Json, facts: Facts) -> tuple[dict[str, Any], str]:
     concept = resource.get("type" if kind in ("DocumentReference", "Composition") else "code")
     type_code = loinc_of(concept)
     name = name_of(concept) or None
-    row: dict[str, Any] = {"kind": kind_of(type_code, name if name is None or len(name) <= 80 else None)}
-    if kind == "DiagnosticReport" and row["kind"] is None:
-        row["kind"] = next((_CATEGORIES[c] for c in codes_of(resource.get("category")) if c in _CATEGORIES), None)
+    kinds = [kind_of(type_code, None)]
+    if kind == "DiagnosticReport":
+        kinds += [_CATEGORIES.get(c) for c in codes_of(resource.get("category"))]
+    kinds.append(kind_of("", name if name is None or len(name) <= 80 else None))
+    row: dict[str, Any] = {"kind": next((k for k in kinds if k is not None), None)}
     context = resource.get("context")
     encounters = (
         context if isinstance(context, list) else as_list(as_map(context).get("encounter")) or [resource.get("encounter")]

@@ -35,16 +35,23 @@ def observation_lines(resource: Json) -> list[str]:
     return lines
 
 
+def _quantity(given: object) -> tuple[str, str]:
+    """Return the number of a Quantity, with its comparator, and its unit."""
+    quantity = as_map(given)
+    number = quantity.get("value")
+    if not isinstance(number, int | float) or isinstance(number, bool):
+        return "", ""
+    comparator = quantity.get("comparator")
+    unit = quantity.get("unit") or quantity.get("code")
+    unit = unit if isinstance(unit, str) and unit != "1" else ""
+    return f"{comparator if isinstance(comparator, str) else ''}{number:.10g}", unit
+
+
 def _value(resource: Json) -> tuple[str, str]:
     """Return the value of an observation and its unit, as text."""
-    quantity = as_map(resource.get("valueQuantity"))
-    if quantity:
-        number = quantity.get("value")
-        unit = quantity.get("unit") or quantity.get("code")
-        comparator = quantity.get("comparator")
-        if isinstance(number, int | float) and not isinstance(number, bool):
-            unit = unit if isinstance(unit, str) and unit != "1" else ""
-            return f"{comparator if isinstance(comparator, str) else ''}{number:.10g}", unit
+    measured = _quantity(resource.get("valueQuantity"))
+    if measured[0]:
+        return measured
     for name in ("valueString", "valueDateTime", "valueTime"):
         given = resource.get(name)
         if isinstance(given, str) and given.strip():
@@ -59,7 +66,7 @@ def _value(resource: Json) -> tuple[str, str]:
     if concept:
         return concept, ""
     for name, keys in (("valueRange", ("low", "high")), ("valueRatio", ("numerator", "denominator"))):
-        ends = [_value({"valueQuantity": as_map(resource.get(name)).get(k)}) for k in keys]
+        ends = [_quantity(as_map(resource.get(name)).get(k)) for k in keys]
         if all(v for v, _ in ends):
             return ("-" if name == "valueRange" else ":").join(v for v, _ in ends), ends[1][1]
     return "", ""
@@ -70,7 +77,7 @@ def _reference_range(resource: Json) -> str:
         text = given.get("text")
         if isinstance(text, str) and text.strip():
             return " ".join(text.split())
-        low, high = (_value({"valueQuantity": given.get(k)})[0] for k in ("low", "high"))
+        low, high = (_quantity(given.get(k))[0] for k in ("low", "high"))
         if low and high:
             return f"{low}-{high}"
         if low or high:

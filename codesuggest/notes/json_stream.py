@@ -29,6 +29,7 @@ MAX_VALUES = 2_000_000
 MAX_FILE_BYTES = 4 * 1024**3
 """Largest file, decompressed."""
 
+_CHUNK = 1 << 22  # the parser reads a text again from its start with every piece, so that small pieces make long texts slow
 _STRINGS = re.compile(rb'"(?:[^"\\]+|\\.)*+"', re.DOTALL)
 _REST_OF_STRING = re.compile(rb'(?:[^"\\]+|\\.)*+', re.DOTALL)
 _STRUCTURE = bytes(set(range(256)) - set(b"[]{},"))
@@ -144,7 +145,7 @@ def items(path: Path, prefix: str) -> Iterator[tuple[Any, int]]:
     """
     ijson = _ijson()
     with open_stream(path) as (stream, raw):
-        found = ijson.items(Guarded(stream, path.name), prefix, use_float=True, buf_size=1 << 18)
+        found = ijson.items(Guarded(stream, path.name), prefix, use_float=True, buf_size=_CHUNK)
         while True:
             try:
                 value = next(found)

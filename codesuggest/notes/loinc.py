@@ -131,6 +131,6 @@ def heading_of(code: str, title: str) -> str:
     known = _SECTIONS.get(code)
     if known is None:
         return f"{title}:" if title else ""
-    if title.lower() in known[1]:
+    if title.lower().replace("&", "and") in known[1]:
         return f"{title}:"
     return f"{known[0].upper()}: {title}".rstrip()
