@@ -153,7 +153,7 @@ def read_findings(place: Place, hits: Iterable[Hit]) -> list[Indicator]:
         if term.table != "findings":
             continue
         section = place.section(hit.start)
-        if section in _SKIPPED or _NOT_AFTER.match(lower, hit.end):
+        if section in _SKIPPED or _NOT_AFTER.match(lower, hit.end) or place.is_relative(hit.start):
             continue
         name = term.name
         details: list[tuple[str, str]] = []

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from codesuggest.queries.layouts import read_tables
@@ -102,6 +103,7 @@ _SINGLE = frozenset("p r t".split())
 _VITAL_NEAR = re.compile(
     r"\b(?:bp|hr|spo2|sp02|rr|temp|pulse|resp|sats?|o2|vs|vitals?|map|t\d|sao2)\b|\bt[ :]*\d\d|\bp[ :]*\d\d|\br[ :]*\d\d"
 )
+_DIRECT = re.compile(r"[ ]?(?:[:=]|of|is|was)?[ ]?\d")
 _DOSE_BEFORE = re.compile(r"\d[ ]?$")
 
 
@@ -120,12 +122,18 @@ def _lookup(key: str) -> list[Quantity]:
     return [quantity for mark, _, quantity in _lexicon()[1].get(key, ()) if mark != "~"]
 
 
+@dataclass(slots=True)
 class _Hit:
-    __slots__ = ("connector", "end", "key", "level", "quantities", "start")
+    """A name of quantities at a place. Empty quantities: the name of a panel."""
 
-    def __init__(self, start: int, end: int, key: str, quantities: Sequence[Quantity], connector: bool, level: bool) -> None:
-        self.start, self.end, self.key = start, end, key
-        self.quantities, self.connector, self.level = quantities, connector, level
+    start: int
+    end: int
+    key: str
+    quantities: Sequence[Quantity] = ()
+    needs_connector: bool = False
+    needs_unit: bool = False
+    may_be_word: bool = False
+    is_loose: bool = False
 
 
 def _hits(place: Place, taken: Sequence[tuple[int, int]]) -> list[_Hit]:
@@ -141,23 +149,29 @@ def _hits(place: Place, taken: Sequence[tuple[int, int]]) -> list[_Hit]:
             continue
         key = key_of(m[0])
         if key in _PANEL_OF:
-            hits.append(_Hit(start, end, key, (), connector=False, level=False))
+            hits.append(_Hit(start, end, key))
             if key not in names:
                 continue
         written = place.text[start:end]
         entries = [(mark, quantity) for mark, spelling, quantity in names.get(key, ()) if mark != "=" or written == spelling]
+        is_loose = not entries and written.islower() and (len(key) > 1 or key == "k")
+        if is_loose:  # notes typed without capitals: "na 128 k 3.1 cr 1.2"
+            entries = [(mark, quantity) for mark, _, quantity in names[key]]
         if not entries:
             continue
         if key in _SINGLE and not _VITAL_NEAR.search(place.lower, max(0, start - 60), min(len(place.lower), end + 60)):
             continue
+        marks = {mark for mark, _ in entries}
         hits.append(
             _Hit(
                 start,
                 end,
                 key,
                 [quantity for _, quantity in entries],
-                connector=all(mark == "~" for mark, _ in entries),
-                level=all(mark == "!" for mark, _ in entries),
+                needs_connector=marks == {"~"},
+                needs_unit=marks == {"!"},
+                may_be_word=key != "cholesterol" and ("" in marks or any(quantity.is_qualitative for _, quantity in entries)),
+                is_loose=is_loose,
             )
         )
     return hits
@@ -297,6 +311,8 @@ def read_quantities(place: Place, patient: Patient) -> tuple[list[Indicator], li
             continue
         if hit.key in _SALTS and _SALT_OF.search(place.lower, max(0, hit.start - 12), hit.start):
             continue
+        if hit.is_loose and not _has_neighbour(place, hits, n - 1):
+            continue
         if _is_thousands(place, hit, used):
             continue
         before = _percent_before(place, patient, hit, used)
@@ -305,18 +321,38 @@ def read_quantities(place: Place, patient: Patient) -> tuple[list[Indicator], li
             used = hit.end
             continue
         values = read_values(
-            place, patient, hit.quantities, hit.start, hit.end, starts, needs_connector=hit.connector, needs_unit=hit.level
+            place,
+            patient,
+            hit.quantities,
+            hit.start,
+            hit.end,
+            starts,
+            needs_connector=hit.needs_connector,
+            needs_unit=hit.needs_unit,
         )
         if values:
             found += [indicator for indicator, _ in values]
             used = values[-1][1]
-        elif not hit.connector and not hit.level and len(hit.key) > 1 and hit.quantities[0].category == "laboratory":
+        elif hit.may_be_word and hit.quantities[0].category == "laboratory":
             word = read_word(place, hit.quantities[0], hit.start, hit.end)
             if word is not None:
                 found.append(word)
                 used = max(used, word.span.end)
     found += _read_fishbones(place, patient, found)
     return found, taken
+
+
+def _has_neighbour(place: Place, hits: Sequence[_Hit], n: int) -> bool:
+    """Whether another value stands close by on the line: only then are two small letters a quantity."""
+    hit = hits[n]
+    if not _DIRECT.match(place.lower, hit.end):
+        return False
+    near = [other for other in (*hits[max(0, n - 1) : n], *hits[n + 1 : n + 2]) if _DIRECT.match(place.lower, other.end)]
+    return any(
+        min(abs(other.start - hit.end), abs(hit.start - other.end)) < 14
+        and "\n" not in place.lower[min(hit.start, other.start) : max(hit.end, other.end)]
+        for other in near
+    )
 
 
 def _is_thousands(place: Place, hit: _Hit, used: int) -> bool:

@@ -37,28 +37,31 @@ _MAY_BE_DATED = re.compile(
 )
 _MONTHS = {name: n for n, name in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), start=1)}
 _CLAUSE = re.compile(
-    r"[.;!?]\s|[\n•]|,\s*(?:but|and then|then|now|however)\b|\b(?:but|however|although|though|except|until|requiring|required|now on|secondary to|due to)\b"
+    r"[.;!?]\s|[\n•]|,\s*(?:but|and then|then|now|however)\b|\b(?:but|however|although|though|except|other than|apart from|aside from|until|requiring|required|now on|secondary to|due to)\b"
+)
+_RELATIVE = re.compile(
+    r"\b(?:father|mother|brother|sister|aunt|uncle|grand(?:father|mother|parents?)|family history|fhx?|cousin|parents?|sibling)\b(?!'s? (?:reports?|states?|says))[^.;\n]{0,50}$"
 )
 _REACH = 9  # words a denial reaches over, as in lists: "no fever, chills, night sweats or weight loss"
 _BREAK = re.compile(
     r",[^,]*\b(?:started|received|receiving|was|were|given|gave|treated|placed|required|requires|is|are|has|had|got|remained|remains|will|continued?|continues|found|showed|shows|seen|with|she|he|they|"
-    r"patient|pt|admitted|noted|developed|underwent|reports|transferred|intubated|transfused|on)\b|\b(?:which|who|she|he|patient|pt|showed|shows|revealed|demonstrated|demonstrates|and (?:was|were|is|started|received|given|has|had|on|now|treated))\b|:"
+    r"patient|pt|admitted|noted|developed|underwent|reports|transferred|intubated|transfused|on)\b|\b(?:which|who|she|he|patient|pt|improvement|relief|response|benefit|success|showed|shows|revealed|demonstrated|demonstrates|and (?:was|were|is|started|received|given|has|had|on|now|treated))\b|:"
 )
 _ABSENT = re.compile(
-    r"\b(?:no|not|non|nil|without|w/o|denies|denied|never|neither|nor|negative for|neg for|free of|absence of|absent|lack of|lacks|ruled out|r/o'd|"
+    r"\b(?:no (?:known |prior |past |personal )*(?:history|hx) of|no evidence of|no longer|no need for|no|not|non|nil|without|w/o|denies|denied|never|neither|nor|negative for|neg for|free of|absence of|absent|lack of|lacks|ruled out|r/o'd|"
     r"(?:did|does|do|was|is|has|had|were|will) not(?: (?:require|need|receive|have|show|get|been))?|didn't|doesn't|wasn't|isn't|weren't|hasn't|no need for|no longer|not requiring|"
-    r"no evidence of|no signs? of|no acute|no new|resolved|resolution of|refus\w+|declin\w+|defer\w*|avoid\w*|contraindicat\w+|allerg\w+(?: to)?|intoleran\w+(?: to)?|instead of|rather than|spared)\b"
+    r"no evidence of|no signs? of|no acute|no new|resolved|resolution of|refus\w+|declin\w+|defer\w*|avoid\w*|contraindicat\w+|allerg\w+(?: to)?|hypersensitiv\w+(?: to)?|intoleran\w+(?: to)?|instead of|rather than|spared)\b"
 )
 _PAST = re.compile(
-    r"\b(?:off|weaned off|weaned from|wean(?:ed)? (?:off|from)|stopped|discontinu\w+|d/c'?d|dc'd|history of|h/o|hx of|prior|previous|previously|past|status post|s/p|"
+    r"\b(?:off|weaned off|weaned from|wean(?:ed)? (?:off|from)|stopped|discontinu\w+|d/c'?d|dc'd|(?<!day )(?<!days )(?<!week )(?<!weeks )(?<!month )(?<!months )(?<!hour )(?<!hours )history of|h/o|(?<!day )(?<!days )(?<!week )(?<!weeks )hx of|prior|previous|previously|past|status post|s/p|"
     r"remote|held|holding|hold|last year|years? ago|completed|finished|came off|liberated from|extubated from|in \d{4}|during (?:prior|previous|last) admission)\b"
 )
 _POSSIBLE = re.compile(
     r"\b(?:possible|possibly|probable|probably|likely|suspect\w*|concern\w* for|concerning for|may|might|could|cannot exclude|can't exclude|cannot rule out|cannot be excluded|"
-    r"questionable|\?|consider\w*|would|if|versus|vs|rule out|r/o|evaluate for|eval for|low threshold (?:for|to)|plan for possible|discuss\w*|candidate for|recommend\w*|suggest\w* (?:of|that)?|suggestive of|suspicious for|equivocal|threshold)\b|\?"
+    r"questionable|\?|consider\w*|would|if|versus|vs|rule out|r/o|evaluate for|eval for|low threshold (?:for|to)|plan for possible|discuss\w*|looking for|search for|to (?:exclude|evaluate|assess|look)|assess for|evaluation (?:for|of)|work-?up for|candidate for|recommend\w*|suggest\w* (?:of|that)?|suggestive of|suspicious for|equivocal|threshold)\b|\?"
 )
 _AFTER = re.compile(
-    r"[^.;\n,]{0,30}?\b(?P<absent>(?:was|were|is|are)?\s*(?:not (?:given|started|needed|required|indicated|seen|identified|present|appreciated|performed|done|used)|never (?:given|started|required)|refused|declined|deferred|denied|ruled out|absent|unremarkable|negative))\b"
+    r"[ ]?:[ ]*(?P<none>none|no\b|denie[sd]|negative|absent|n/a|nil)\b|[^.;\n,]{0,30}?\b(?P<absent>(?:was|were|is|are)?\s*(?:not (?:given|started|needed|required|indicated|seen|identified|present|appreciated|performed|done|used)|never (?:given|started|required)|refused|declined|deferred|ruled out|absent|unremarkable|negative))\b"
     r"|[^.;\n,]{0,30}?\b(?P<past>(?:was|were|has been|have been)?\s*(?:stopped|discontinued|d/c'?d|weaned off|weaned|held|completed|resolved|removed))\b"
     r"|\s*(?:is |was |were |are )?(?P<possible>cannot be excluded|not excluded|can not be excluded|suspected|possible|if needed|may be needed|considered|would be)"
 )
@@ -145,6 +148,13 @@ def when_of(written: str, service: dt.date | None = None) -> str:
     return date or time or words
 
 
+def _reaches(between: str) -> bool:
+    """Whether a denial carries over these words: a few, or a list of short items, and no new statement."""
+    if _BREAK.search(between):
+        return False
+    return between.count(" ") <= _REACH or all(item.strip().count(" ") < 4 for item in between.split(","))
+
+
 class Place:
     """A note with what is needed to place a range of its characters.
 
@@ -214,9 +224,13 @@ class Place:
             cut = m.end()
         return window[cut:]
 
+    def is_relative(self, start: int) -> bool:
+        """Whether the clause before a place speaks of a relative."""
+        return _RELATIVE.search(self.before(start)) is not None
+
     def asserted(self, start: int, end: int) -> Literal["present", "absent", "possible", "historical"]:
         """Whether what stands there is said to be so: by the words of its clause."""
-        before = self.before(start, 120)
+        before = self.before(start, 200)
         last: tuple[int, Literal["absent", "possible", "historical"]] | None = None
         rules: tuple[tuple[re.Pattern[str], Literal["absent", "possible", "historical"]], ...] = (
             (_ABSENT, "absent"),
@@ -225,12 +239,11 @@ class Place:
         )
         for pattern, name in rules:
             for m in pattern.finditer(before):
-                between = before[m.end() :]
-                if (last is None or m.start() >= last[0]) and between.count(" ") <= _REACH and not _BREAK.search(between):
-                    last = (m.start(), name)
+                if (last is None or m.start() >= last[0]) and _reaches(before[m.end() :]):
+                    last = (m.end(), name)
         if last is not None:
             return last[1]
         after = _AFTER.match(self.lower, end)
         if after is not None:
-            return "absent" if after["absent"] else "historical" if after["past"] else "possible"
+            return "absent" if after["absent"] or after["none"] else "historical" if after["past"] else "possible"
         return "present"

@@ -25,10 +25,10 @@ _LINK_WORD = (
     r"a|an|the|his|her|their|with|in|by|which|that|closed|opened|corrected|cleared|normali[sz]ed|recovered|bumped|jumped|climbed|hovering|plateaued|spiked|settled|measuring|nadired|this morning|yesterday|overnight|tonight|on (?:admission|arrival|presentation|discharge|transfer|recheck|repeat|room air|ra)|at (?:admission|arrival|presentation|discharge|baseline|triage|bedside)|"
     r"in the (?:ed|er|icu|field)|in (?:ed|er|clinic)|admission|discharge|baseline|prior|previous|previously|usual|current|"
     r"(?:on |at |from |@ ?)?(?:hospital day|hd|pod|day) ?#?\d{1,2}|\d{1,2} (?:days?|weeks?|months?|hours?|hrs?) (?:ago|prior|earlier|later)|acutely|chronically|stably|max|tmax|min|maximum|lowest|highest|"
-    r"mostly|ranging|ranged|between|near|normal|deficiency|score|total|scale|quant|auto|calc|calculated|est|arterial|venous|abg|vbg|poc|hs|lvl)"
+    r"q ?\d{1,2} ?h(?:rs?)?|serial|serially|q ?am|mostly|ranging|ranged|between|near|normal|deficiency|score|total|scale|quant|auto|calc|calculated|est|arterial|venous|abg|vbg|poc|hs|lvl)"
 )
 _LINK = re.compile(
-    rf"(?:[ \t]*\n(?=[ \t]*(?:was|of|is|at|to|\d)))?(?:[ \t:=~≈*_,]{{0,3}}(?:{_LINK_WORD}(?![a-z])|\[[^\]\n]{{1,44}}\]|\((?:[^()\d\n]{{1,24}}|{DATE}(?:[ ,]+{TIME})?|{TIME})\)|(?:on |at |@ ?|from )?{DATE}(?:[ ,]+(?:at )?{TIME})?(?=[\s:)])|[↑↓▲▼]{{1,3}}|@ ?{TIME}))"
+    rf"(?:[ \t]*\n(?=[ \t]*(?:was|of|is|at|to)\b|[ \t]*\d[\d.,]*(?<![.)])(?![.)]?[ \t][A-Za-z]*[a-z]{{3}}|[.)])))?(?:[ \t:=~≈*_,]{{0,3}}(?:{_LINK_WORD}(?![a-z])|\[[^\]\n]{{1,44}}\]|\((?:[^()\d\n]{{1,24}}|{DATE}(?:[ ,]+{TIME})?|{TIME})\)|(?:on |at |@ ?|from )?{DATE}(?:[ ,]+(?:at )?{TIME})?(?=[\s:)])|[↑↓▲▼]{{1,3}}|@ ?{TIME}))"
     r"{0,9}[ \t]*(?:[:=~≈]|-{1,2}>?|–|—|→|\.{2,}|\|)?[ \t]*(?P<paren>\()?[ \t]*"
 )
 _NUMBER = re.compile(
@@ -73,7 +73,7 @@ _CHAIN = re.compile(
     rf"(?:\(?(?P<when>{DATE}(?:[ ,]+{TIME})?)\)?:[ \t]*)?"
 )
 _CHAIN_END = re.compile(
-    r"[ \t]*(?:$|[,;.()\n|\[→*↑↓]|-{1,2}>|=+>|>|\bto\b|\bon\b|\band\b|\bby\b|\bat\b|\bthen\b|\bthis\b|\btoday|\byesterday|\bafter\b|\bwith\b|\bnow\b|\bprior\b|\bbefore\b|\bovernight\b|\bin\b|\bwhile\b|\bfrom\b|\bfollowing\b)"
+    r"[ \t]*(?:$|[,;.()\n|\[→*↑↓]|-{1,2}>|=+>|>|\bto\b|\bon\b|\band\b|\bby\b|\bat\b|\bthen\b|\bthis\b|\btoday|\byesterday|\bafter\b|\bwith\b|\bnow\b|\bprior\b|\bs/p\b|\bpost|\bp\b|\bw/|\bsince\b|\buntil\b|\bduring\b|\bover\b|\bonce\b|\bif\b|\bfor\b|\bbut\b|\bwhich\b|\bbefore\b|\bovernight\b|\bin\b|\bwhile\b|\bfrom\b|\bfollowing\b)"
 )
 _BASE = re.compile(
     r"[ \t]*[,;]?[ \t]*[(\[]?[ \t]*(?:up|down|increased|decreased|risen|fallen|dropped|rise|drop|(?:an )?increase|(?:a )?decrease)?[ ]*(?P<word>at baseline|from|(?:his|her|their|pt'?s?|patient's|known )?[ ]?baseline|b/l|bl|was|prior|previously|previous|prev|last|compared (?:to|with)|vs\.?|versus|usual(?:ly)?|normally|base)"
@@ -86,16 +86,20 @@ _REJECT = re.compile(
 _GOAL = re.compile(
     r"(?:\b(?:goals?|target(?:s|ing)?|keep(?:ing)?|maintain(?:ing)?|titrat\w*|aim(?:ing)?|until|unless|threshold|notify|call(?: \w+)? (?:if|for)|hold (?:for|if)|if|parameters?|prn|to achieve|hold parameters|trigger)\b[^.;:,\n]{0,28}|\bto keep (?:the )?)$"
 )
+_PART = re.compile(NUMBER)
+_STROKES = re.compile(rf"{NUMBER}(?:[ ]?/[ ]?{NUMBER}){{2,8}}(?![\d/%])")
+_NEXT_VALUE = re.compile(r"[ \t]{1,2}(?P<name>mg|k)[ ]?[:=]?[ ]?\d")
 _SCALED = re.compile(
     r"[ \t:=~]*(?:(?:score|of|is|was|at|rated|level|scale|currently|now)[ \t:=]*){0,3}(?P<num>\d{1,2})[ ]?(?:/|out of)[ ]?(?:4|10|15|30|42)\b"
 )
 _GOAL_WEAK = re.compile(r"\b(?:for|when|once|while|in case of|should|except)\b[^.;:,\n]{0,20}$")
+_CHANGE = re.compile(r"\b(?:down|up|by|in)\b(?!.*\b(?:to|at|now)\b)")
 _GOAL_AFTER = re.compile(r"[ \t]*(?:goals?|targets?|threshold|parameters?|cut-?off|range)\b")
 _NOT_A_VALUE_AFTER = re.compile(
-    r"[ \t]*(?:checks?|monitoring|diet|restriction|restricted|supplement\w*|replacement|repletion|chloride|citrate|phosphate|gluconate|carbonate|oxide|sulfate|bicarbonate|sliding|binders?|tablets?|blockers?|channel|antagonists?)\b"
+    r"[ \t]*(?:checks?|monitoring|diet|restriction|restricted|supplement\w*|replacement|repletion|chloride|citrate|phosphate|gluconate|carbonate|oxide|sulfate|bicarbonate|sliding|binders?|tablets?|blockers?|channel|antagonists?|nodes?|diameter|wave|nodal)\b"
 )
 _WHEN_BEFORE = re.compile(
-    r"\b(baseline|admission|admit(?:ting)?|initial|repeat|peak|nadir|discharge|presenting|arrival|most recent|latest|current|today'?s|yesterday'?s|prior|previous|post-?op|pre-?op|this morning'?s|am|morning|follow-?up|triage|highest|lowest|max|first|last)\s+(?:labs?\s+|measured\s+)?(?:serum\s+|venous\s+|arterial\s+|blood\s+)?$"
+    r"\b(baseline|birth|admission|admit(?:ting)?|initial|repeat|peak|nadir|discharge|presenting|arrival|most recent|latest|current|today'?s|yesterday'?s|prior|previous|post-?op|pre-?op|this morning'?s|am|morning|follow-?up|triage|highest|lowest|max|first|last)\s+(?:labs?\s+|measured\s+)?(?:serum\s+|venous\s+|arterial\s+|blood\s+)?$"
 )
 _WHEN_WORD = re.compile(
     rf"{DATE}(?:[ ,]+(?:at )?{TIME})?|@ ?{TIME}|\({TIME}\)|\b(?:baseline|admission|presentation|arrival|discharge|peak\w*|nadir|initial|initially|repeat|today|yesterday|this morning|overnight|now|prior|previous(?:ly)?|from|usual|hospital day #?\d+|hd ?#?\d+|pod ?#?\d+|day #?\d+|\d+ (?:days?|weeks?|months?|hours?|hrs?) (?:ago|prior|earlier|later)|transfer|triage|in the ed|in ed|most recent|latest|last|lowest|highest|tmax|max)\b"
@@ -272,6 +276,8 @@ def read_tail(
     for _ in range(6):
         if not tail.unit:
             unit = _unit(lower, tail.end, stop, quantities, is_table)
+            if unit is not None and unit[0] in ("mg", "k") and _names_next(lower, tail.end, starts):
+                unit = None
             if unit is not None:
                 tail.unit = unit[0]
                 if not unit[1]:
@@ -305,6 +311,12 @@ def read_tail(
                         continue
         break
     return tail
+
+
+def _names_next(lower: str, at: int, starts: frozenset[int]) -> bool:
+    """Whether "Mg" or "K" after a number is the name of the next value: "Cr 1.4 Mg 1.5"."""
+    m = _NEXT_VALUE.match(lower, at)
+    return m is not None and m.start("name") in starts
 
 
 def _is_flag(
@@ -454,6 +466,9 @@ def comparator_of(written: str | None) -> str:
 
 def choose(quantities: Sequence[Quantity], number: float, unit: str, *, is_table: bool = False) -> tuple[Quantity, Value] | None:
     """Return the first of the quantities a name may mean that the number and unit fit; else the first that keeps the words."""
+    if len(quantities) > 1 and unit:
+        known = unit_of(unit)
+        quantities = sorted(quantities, key=lambda q: known is None or unit_of(q.unit) != known)  # the assay that reports so
     kept: tuple[Quantity, Value] | None = None
     for quantity in quantities:
         value = measure(quantity, number, unit, is_table=is_table)
@@ -500,9 +515,14 @@ def read_values(
         return []
     if m["cmp"] and re.search(r"\bto[ ]*$", words):  # "replete K to > 4"
         return []
+    if quantities[0].name == "weight" and _CHANGE.search(words):  # "weight is down by 30 pounds"
+        return []
     is_level = re.search(r"level|lvl|trough|random|conc", words) is not None
     found: list[tuple[Indicator, int]] = []
     when = _when_in(place, start, words)
+    strokes = _STROKES.match(lower, m.start())
+    if strokes is not None and strokes[0].count(".") > 1:
+        return _read_strokes(place, patient, quantities, strokes, when)
     first = _one(place, patient, quantities, m, start, starts, when=when, needs_unit=needs_unit and not is_level)
     if first is None:
         return []
@@ -513,6 +533,21 @@ def read_values(
         if following is None:
             break
         found.append(following)
+    return [(_with_trend(found, n), stop) for n, (_, stop) in enumerate(found)]
+
+
+def _read_strokes(
+    place: Place, patient: Patient, quantities: Sequence[Quantity], strokes: re.Match[str], when: str | None
+) -> list[tuple[Indicator, int]]:
+    """Read "lactates 6.2/4.0/1.9": three numbers or more of one quantity."""
+    found = []
+    for m in _PART.finditer(place.lower, strokes.start(), strokes.end()):
+        chosen = choose(quantities, number_of(m[0]), "")
+        if chosen is None or chosen[1].value is None:
+            return []
+        span = Span(m.start(), m.end())
+        tail = Tail(m.end())
+        found.append((indicator_of(place, patient, *chosen, span, number=m.span(), tail=tail, when=when), strokes.end()))
     return [(_with_trend(found, n), stop) for n, (_, stop) in enumerate(found)]
 
 

@@ -128,7 +128,7 @@ def read_treatments(place: Place, hits: Iterable[Hit]) -> list[Indicator]:
         section = place.section(hit.start)
         if hit.term.table != "treatments" or section in _NO_SECTIONS or _NOT_AFTER.match(lower, hit.end):
             continue
-        if _OF_AN_ORGANISM.search(lower, max(0, hit.start - 80), hit.start):
+        if _OF_AN_ORGANISM.search(lower, max(0, hit.start - 80), hit.start) or place.is_relative(hit.start):
             continue
         dose = _DOSE.match(lower, hit.end)
         amount = _AMOUNT_BEFORE.search(lower, max(0, hit.start - 20), hit.start)
