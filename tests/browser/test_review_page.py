@@ -489,13 +489,7 @@ def test_a_query_is_written_sent_and_answered(desk, new_page):
     page.keyboard.press("q")
     assert page.evaluate("document.activeElement.id") == "query-question"
     assert "“" in page.locator("#query-question").input_value()  # it quotes the record
-    for _ in range(2):  # the check of the wording may ask once
-        page.get_by_role("button", name="Send to the physician").click()
-        try:
-            page.wait_for_selector("dialog", state="detached", timeout=3000)
-            break
-        except sync_api.TimeoutError:
-            continue
+    page.get_by_role("button", name="Send to the physician").click()
     sync_api.expect(page.locator("#banner")).to_contain_text("waits for the physician")
     page.get_by_role("button", name="Record the answer").click()
     page.get_by_label("The physician's answer").fill("Clarified in an addendum.")
@@ -503,6 +497,32 @@ def test_a_query_is_written_sent_and_answered(desk, new_page):
     sync_api.expect(page.locator(".raised")).to_contain_text("The physician agreed")
     page.keyboard.press("Escape")
     sync_api.expect(page.locator("#banner")).to_be_hidden()
+
+
+def test_wording_that_may_lead_is_shown_before_a_query_is_sent(desk, new_page):
+    chart = desk.chart("a-007")
+    page = open_chart(new_page(), chart)
+
+    def object_to(route):
+        if route.request.method != "POST" or "lead" not in route.request.post_data:
+            route.continue_()
+            return
+        answer = route.fetch()
+        route.fulfill(response=answer, json={**answer.json(), "problems": [{"rule": "Q1", "message": "Names one diagnosis."}]})
+
+    page.route("**/queries", object_to)
+    page.keyboard.press("q")
+    page.locator("#query-question").fill("Words that lead?")
+    page.get_by_role("button", name="Send to the physician").click()
+    sync_api.expect(page.locator("dialog .finding")).to_contain_text("Names one diagnosis.")
+    page.locator("#query-question").fill("Please clarify the diagnosis.")
+    page.get_by_role("button", name="Send to the physician").click()
+    sync_api.expect(page.locator("#banner")).to_contain_text("waits for the physician")
+    answer = page.request.get(f"/api/v1/charts/{chart.chart_id}/queries").json()["items"]
+    assert {(q["question"], q["status"]) for q in answer} == {
+        ("Words that lead?", "withdrawn"),
+        ("Please clarify the diagnosis.", "sent"),
+    }
 
 
 # ----------------------------------------------------------------------------------------------- nothing is lost or doubled

@@ -111,30 +111,37 @@ export function queryDialog({ chart, row, changed, canWrite, canAnswer }) {
     draw();
     question.focus();
   };
+  let written = null; // {id, as}: written and not sent yet, because the check had something to say of its words
+  const withdraw = async () => {
+    if (written) await post(`${url}/${written.id}/withdraw`, { reason: "written anew before it was sent" });
+    written = null;
+  };
   const send = (close) => attempt(async () => {
-    const query = await post(url, {
+    const body = {
       topic: topic.value.trim(), question: question.value.trim(), options: options.value.split("\n").map((line) => line.trim()).filter(Boolean),
       indicators: indicators.map(({ document: n, start: a, end: b }) => ({ document: n, start: a, end: b })),
-    });
-    const found = query.problems ?? [];
-    if (found.length && problems.dataset.for !== question.value + options.value) {
-      problems.dataset.for = question.value + options.value;
-      problems.replaceChildren(...found.map((p) => h("li", { class: "finding warning" }, h("strong", {}, "Wording: "), p.message)));
-      await post(`${url}/${query.query_id}/withdraw`, { reason: "wording checked again" });
-      throw new Error("The wording may lead the physician. Change it, or send it as it is with the same button.");
+    };
+    if (written?.as !== JSON.stringify(body)) {
+      await withdraw();
+      const query = await post(url, body);
+      written = { id: query.query_id, as: JSON.stringify(body) };
+      problems.replaceChildren(...(query.problems ?? []).map((p) => h("li", { class: "finding warning" }, h("strong", {}, "Wording: "), p.message)));
+      if (query.problems?.length) throw new Error("The wording may lead the physician. Change it, or send it as it is with the same button.");
     }
-    const sent = await post(`${url}/${query.query_id}/send`);
+    await post(`${url}/${written.id}/send`);
+    written = null;
     await changed();
-    close(sent);
+    close(true);
   }, "Query sent.");
 
-  return openDialog({
+  const old = chart.queries.filter((query) => query.status !== "withdrawn" || query.sent_at);
+  const done = openDialog({
     title: row ? `Query about ${row.code}` : "Query to the physician",
     className: "wide",
     focus: canWrite ? "#query-question" : null,
     body: () => [
       status,
-      chart.queries.length > 0 && h("section", {}, h("h3", {}, "Raised already"), h("ul", { class: "raised" }, chart.queries.map((query) => raised(query, url, attempt, changed, canAnswer)))),
+      old.length > 0 && h("section", {}, h("h3", {}, "Raised already"), h("ul", { class: "raised" }, old.map((query) => raised(query, url, attempt, changed, canAnswer)))),
       canWrite && [
         proposals.length > 0 && h("section", {}, h("h3", {}, "Proposed for this chart"), h("div", { class: "chips" }, proposals.map((query) => button(query.title || query.topic, { className: "button small", on: () => choose(query) })))),
         h("div", { class: "form" },
@@ -146,6 +153,7 @@ export function queryDialog({ chart, row, changed, canWrite, canAnswer }) {
     ],
     actions: (close) => (!canWrite ? [] : [button("Cancel", { on: () => close() }), button("Send to the physician", { className: "button primary", on: () => send(close) })]),
   });
+  return done.finally(() => withdraw().catch(() => {}));
 }
 
 /** An open question leads nowhere: it quotes and asks. */

@@ -22,9 +22,12 @@ export const hidden = (text) => h("span", { class: "visually-hidden" }, text);
 /** A key as it is printed on the keyboard. */
 export const key = (name) => h("kbd", { "aria-hidden": "true" }, name);
 
+/** A key as `aria-keyshortcuts` spells it. */
+const keyName = (keys) => (/^[A-Z]$/.test(keys) ? `Shift+${keys}` : keys.length === 1 ? keys.toUpperCase() : keys.replace("↑", "ArrowUp").replace("↓", "ArrowDown").replace("Esc", "Escape"));
+
 /** A button with its words and its key. */
 export function button(label, { keys = "", on, className = "button", title = null, disabled = false, pressed = null, name = null } = {}) {
-  const shortcut = keys && { "aria-keyshortcuts": keys.length === 1 ? keys.toUpperCase() : keys };
+  const shortcut = keys && { "aria-keyshortcuts": keyName(keys) };
   return h(
     "button",
     { type: "button", class: className, title, disabled, "aria-pressed": pressed, "aria-label": name, ...shortcut, on: { click: on } },

@@ -169,7 +169,10 @@ function goTo(key, { focus = false, reveal = true } = {}) {
   const counts = new Map();
   for (const evidence of row?.evidence ?? []) counts.set(evidence.document, (counts.get(evidence.document) ?? 0) + 1);
   note.setCounts(counts);
-  if (focus) focusCurrent();
+  if (focus) {
+    if (narrow.matches) showPane("codes");
+    focusCurrent();
+  }
   if (row && reveal && row.evidence.length && !narrow.matches) showPlace(row, 0, { quiet: true });
 }
 
