@@ -222,6 +222,7 @@ def training_rows(
     releases: Releases | None = None,
     day: date | None = None,
     supported: Callable[[Note, str], bool] | None = None,
+    names: Callable[[Note, str], bool] | None = None,
     anchor: Anchor | None = None,
     weights: Mapping[str, float] = WEIGHTS,
 ) -> TrainingRows:
@@ -241,6 +242,8 @@ def training_rows(
     supported : callable, optional
         ``supported(note, code)``: whether anything in the note speaks for the code. Codes coded without evidence are learned only
         where it says so, and listed otherwise. Without it they are all taken.
+    names : callable, optional
+        ``names(note, code)``: whether the note speaks of this very code. It chooses among the successors of a split code.
     anchor : callable, optional
         ``anchor(decision, note)``: the decision's evidence in the note as it is now, where its text hash is another.
     weights : mapping
@@ -310,12 +313,14 @@ class _Rows:
         notes: dict[str, Note],
         carrier: Carrier | None,
         supported: Callable[[Note, str], bool] | None,
+        names: Callable[[Note, str], bool] | None,
         anchor: Anchor | None,
         weights: Mapping[str, float],
     ) -> None:
         self.notes = notes
         self.carrier = carrier
         self.supported = supported
+        self.names = names
         self.anchor = anchor
         self.weights = weights
         self.places: dict[str, _Place] = defaultdict(_Place)
@@ -353,7 +358,7 @@ class _Rows:
                 self._leave("undecided", decision)
                 if decision.note_id in self.notes:
                     self.places[decision.note_id].undecided.add(self._today(decision.code))
-        for key in state:
+        for key in sorted(state):  # note by note: `supported` may read a note anew each time
             self._decide(state.at(key, "coder"), state.at(key, "audit"))
         for review in last.values():
             self._bill(review, system)
@@ -449,8 +454,8 @@ class _Rows:
     def _carry(self, code: str, note: Note, event_id: str) -> str | None:
         if self.carrier is None:
             return code
-        supported = self.supported
-        fate: Fate = self.carrier.fate(code, None if supported is None else lambda successor: supported(note, successor))
+        names = self.names
+        fate: Fate = self.carrier.fate(code, None if names is None else lambda successor: names(note, successor))
         if fate.code is None:
             some = ", ".join(fate.candidates[:8]) + (" …" if len(fate.candidates) > 8 else "")
             detail = f"{fate.relation}: {some}" if some else fate.relation

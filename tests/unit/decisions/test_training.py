@@ -13,7 +13,6 @@ from codesuggest.decisions import DecisionLog
 from codesuggest.decisions.carrying import Carrier
 from codesuggest.decisions.training import REASONS, notes_of, side_of, training_rows
 from codesuggest.errors import ConfigError, NoReleaseError
-from codesuggest.learn.from_log import examples_from_log
 from codesuggest.records import Decision, FinalCode, Note, Review, Shown, Span
 
 NOON = dt.datetime(2026, 5, 4, 12, tzinfo=dt.UTC)
@@ -301,7 +300,7 @@ class TestReleases:
         assert found.rows[0].positives == {}
 
     def test_a_split_code_goes_where_the_note_says(self, rows, older_releases):
-        found = rows(decision("I48.1", evidence=ASTHMA), releases=older_releases, supported=lambda note, code: code == "I48.11")
+        found = rows(decision("I48.1", evidence=ASTHMA), releases=older_releases, names=lambda note, code: code == "I48.11")
         assert found.rows[0].positives == {"I48.11": ASTHMA}
         assert [(c.old, c.new, c.relation, c.n) for c in found.carried] == [("I48.1", "I48.11", "child", 1)]
 
@@ -319,8 +318,7 @@ class TestReleases:
         assert [(x.reason, x.detail) for x in found.left_out] == [("not carried", "unknown")]
 
     def test_rejected_and_passed_over_codes_are_carried_too(self, rows, older_releases):
-        fits = {"supported": lambda note, code: code == "I48.19"}
-        found = rows(decision("I48.1", "reject"), releases=older_releases, **fits)
+        found = rows(decision("I48.1", "reject"), releases=older_releases, names=lambda note, code: code == "I48.19")
         assert found.rows[0].rejected == {"I48.19"}
 
     def test_without_releases_codes_stay_as_they_are(self, rows):
@@ -344,15 +342,3 @@ def test_every_reason_that_is_given_is_explained(rows):
     source = Path(module.__file__).read_text(encoding="utf-8")
     given = set(re.findall(r'(?:_leave|LeftOut)\(\s*"([^"]+)"', source))
     assert given <= set(REASONS)
-
-
-def test_examples_hold_the_texts_and_the_references(tmp_path):
-    with DecisionLog(tmp_path / "log.sqlite") as log:
-        log.record(decision(evidence=ASTHMA), decision("R05.9", "reject"), review([("n1", "I10")]))
-        examples, found = examples_from_log(log, {"n1": Note("n1", TEXT, kind="visit note")})
-    (example,) = examples
-    assert (example.text, example.group, example.kind, example.coder) == (TEXT, "e1", "visit note", "ann")
-    assert [r.spans for r in example.positives["J45.909"]] == [(Span(0, 6),)]
-    assert example.negatives == {"R05.9", "I10"}
-    assert example.weights == {"J45.909": 1.0, "R05.9": 1.0, "I10": 0.25}
-    assert found.counts()["passed over"] == 1
