@@ -284,6 +284,7 @@ def training_rows(
         notes_of(notes),
         Carrier(releases, system, day) if releases is not None else None,
         supported,
+        names,
         anchor,
         weights,
     )
