@@ -181,6 +181,8 @@ def _parse(data: bytes, place: str) -> tuple[Element, tuple[str, ...]]:
             "CS175",
             f"{place} declares a DTD or entities of its own. Expected none: they can be made to grow without end. Remove them.",
         ) from error
+    except CodesuggestError:
+        raise
     except (ParseError, ValueError, LookupError) as error:
         line = f", line {error.position[0]:,}" if isinstance(error, ParseError) else ""
         raise InputFormatError(
