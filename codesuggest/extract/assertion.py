@@ -17,10 +17,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 
+import numpy as np
+
 from codesuggest.errors import PrerequisiteError
 from codesuggest.extract.sentences import Layout
 from codesuggest.extract.tokens import Tokens, tokenize
-from codesuggest.extract.words import CLOSES, CUE
+from codesuggest.extract.words import CLOSES, CUE, CUE_FIRST, CUE_SECOND
 
 __all__ = ["Cue", "CueTable", "Scope", "find_scopes"]
 
@@ -70,7 +72,7 @@ class Scope:
 
 @dataclass(slots=True)
 class CueTable:
-    """The cues: those of one word by the word, longer ones by their first two; all their first words.
+    """The cues: those of one word by the word, longer ones by their first two.
 
     Examples
     --------
@@ -81,7 +83,6 @@ class CueTable:
 
     single: dict[str, list[Cue]] = field(default_factory=dict)
     longer: dict[tuple[str, str], list[Cue]] = field(default_factory=dict)
-    first_words: set[str] = field(default_factory=set)
 
     @classmethod
     def default(cls) -> CueTable:
@@ -98,7 +99,6 @@ class CueTable:
                 table.single.setdefault(words[0], []).append(cue)
             else:
                 table.longer.setdefault((words[0], words[1]), []).append(cue)
-            table.first_words.add(words[0])
         for cues in (*table.single.values(), *table.longer.values()):
             cues.sort(key=lambda c: (-len(c.words), c.words, c.assertion, c.direction))
         return table
@@ -133,12 +133,11 @@ def find_scopes(tokens: Tokens, lowers: Sequence[str], layout: Layout, table: Cu
             f"Assertion needs sentence boundaries for {n} tokens and received {len(layout.sentence)}. "
             "Run the sentence component before the assertion component.",
         )
-    sentence = layout.sentence.tolist()
-    heading = layout.heading.tolist()
+    sentence, heading = layout.list_of("sentence"), layout.list_of("heading")
     found: list[tuple[int, int, Cue]] = []  # start, end, cue; several cues may share a place
     busy = 0
     single, longer = table.single, table.longer
-    for i in tokens.places(CUE, table.first_words):
+    for i in _places(tokens, table):
         if heading[i] == 2:
             continue
         best = 0
@@ -205,6 +204,18 @@ def find_scopes(tokens: Tokens, lowers: Sequence[str], layout: Layout, table: Cu
         if high > low:
             scopes.append(Scope(cue.assertion, low, high, start, end))
     return scopes
+
+
+def _places(tokens: Tokens, table: CueTable) -> list[int]:
+    """Return the places at which a cue may begin."""
+    flags = tokens.flags
+    if flags is None:
+        lowers = tokens.lowers
+        pairs = zip(lowers, [*lowers[1:], ""], strict=True)
+        return [i for i, (low, after) in enumerate(pairs) if low in table.single or (low, after) in table.longer]
+    begins = (flags & CUE) != 0
+    begins[:-1] |= ((flags[:-1] & CUE_FIRST) != 0) & ((flags[1:] & CUE_SECOND) != 0)
+    return np.flatnonzero(begins).tolist()
 
 
 def _is_list(lowers: Sequence[str], start: int, end: int) -> bool:

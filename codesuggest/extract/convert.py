@@ -182,8 +182,8 @@ def to_extraction(
         for s in raw_sections
         if s.end > s.start
     )
-    sentence, block = layout.sentence.tolist(), layout.block.tolist()
-    section_of, heading = layout.section.tolist(), layout.heading.tolist()
+    sentence, block = layout.list_of("sentence"), layout.list_of("block")
+    section_of, heading = layout.list_of("section"), layout.list_of("heading")
     by_sentence: dict[int, list[Scope]] = {}
     for s in sorted(scopes, key=_cue_start):
         by_sentence.setdefault(sentence[s.cue_start], []).append(s)

@@ -71,16 +71,16 @@ def find_drug_effects(tokens: Tokens, lowers: Sequence[str], layout: Layout, sec
     Official Guidelines I.C.19.e.5 (a) adverse effect, (c) underdosing.
     """
     drugs = medicines()
-    edges = layout.edges("sentence")
+    edges, sentence, section = layout.edges("sentence"), layout.list_of("sentence"), layout.list_of("section")
     said: set[int] = set()
     sentences: dict[tuple[int, int], tuple[str, re.Match[str] | None]] = {}
     for i in tokens.places(MEDICINE, drugs):
         low = lowers[i]
         prefix = drugs[low]
         medicine = low in _ANY_MEDICINE
-        if section_names[int(layout.section[i])] in _NOT_PATIENT:
+        if section_names[section[i]] in _NOT_PATIENT:
             continue
-        own = layout.sentence[i]
+        own = sentence[i]
         a, b = max(edges[own], i - 60), min(edges[own + 1], i + 60)
         if prefix:
             after = lowers[i + 1 : min(b, i + 4)]

@@ -536,6 +536,7 @@ class Lexicon:
             for k, rows in json.loads((folder / "aliases.json").read_text(encoding="utf-8")).items()
         }
         self.term = lru_cache(maxsize=8192)(self._term)
+        self.terms_of = lru_cache(maxsize=8192)(self._terms_of)
         self._texts = b""
         self._text_ends: NDArray[np.int64] = np.zeros(0, np.int64)
 
@@ -546,6 +547,11 @@ class Lexicon:
         """Return (word ids, code index, root index, kind, is official) of a term."""
         words = tuple(self.term_words[self.term_starts[index] : self.term_starts[index + 1]])
         return words, self.term_code[index], self.term_root[index], self.term_kind[index], bool(self.term_official[index])
+
+    def _terms_of(self, slot: int) -> tuple[tuple[int, tuple[int, ...]], ...]:
+        """Return (term, word ids) of the terms that have a pair of words as their rarest two."""
+        terms = self.pair_terms[self.pair_starts[slot] : self.pair_starts[slot + 1]]
+        return tuple([(term, self._term(term)[0]) for term in terms])
 
     def term_text(self, index: int) -> str:
         """Return the wording of a term."""

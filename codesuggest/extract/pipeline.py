@@ -35,6 +35,8 @@ from codesuggest.extract.words import (
     ASKED,
     CLOSES,
     CUE,
+    CUE_FIRST,
+    CUE_SECOND,
     ENDS,
     LETTER_A,
     MEDICINE,
@@ -72,7 +74,9 @@ class Extractor:
         for flag, words in (
             (ENDS, MARKS),
             (CLOSES, CLOSERS),
-            (CUE, self.cues.first_words),
+            (CUE, self.cues.single),
+            (CUE_FIRST, {first for first, _ in self.cues.longer}),
+            (CUE_SECOND, {second for _, second in self.cues.longer}),
             (ALIAS, lexicon.aliases),
             (MEDICINE, medicines()),
         ):

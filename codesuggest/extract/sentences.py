@@ -61,7 +61,15 @@ class Layout:
     block: NDArray[np.int32]
     section: NDArray[np.int32]
     heading: NDArray[np.uint8]
+    _lists: dict[str, list[int]] = field(default_factory=dict, repr=False)
     _edges: dict[str, list[int]] = field(default_factory=dict, repr=False)
+
+    def list_of(self, part: str) -> list[int]:
+        """Return one of the arrays as a list, which is faster to look into."""
+        found = self._lists.get(part)
+        if found is None:
+            found = self._lists[part] = getattr(self, part).tolist()
+        return found
 
     def edges(self, part: str) -> list[int]:
         """Return the first token of every sentence (or block, section), and the number of tokens at the end."""

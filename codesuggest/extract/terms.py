@@ -8,7 +8,7 @@ number of words in between; how far it departs from the lexicon's wording is its
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -120,8 +120,7 @@ class Scene:
     layout : Layout
     sections : sequence of RawSection
     facts : NoteFacts
-    beginnings : callable
-        Word in lower case to the values of conditions that it begins with.
+    matcher : TermMatcher
     """
 
     def __init__(
@@ -130,9 +129,9 @@ class Scene:
         layout: Layout,
         sections: Sequence[RawSection],
         facts: NoteFacts,
-        beginnings: Callable[[str], frozenset[str]],
+        matcher: TermMatcher,
     ) -> None:
-        self._beginnings = beginnings
+        self._matcher = matcher
         self.tokens = tokens
         self.lowers = tokens.lowers
         self.layout = layout
@@ -140,34 +139,27 @@ class Scene:
         self.facts = facts
         self._places: dict[str, list[int]] | None = None
         self._joined = ""
+        self._has: dict[str, bool] = {}
 
     def section(self, token: int) -> str:
-        return self.sections[int(self.layout.section[token])].name
+        return self.sections[self.layout.list_of("section")[token]].name
 
     def has_any(self, values: tuple[str, ...], first: int, last: int, *, in_section: bool) -> bool:
         """Whether a word of the same section or sentence, the mention's own aside, begins with one of the values."""
         found = self._places
         if found is None:
-            found = self._places = {}
-            for i in self.tokens.places(ASKED, ()):
-                for value in self._beginnings(self.lowers[i]):
-                    found.setdefault(value, []).append(i)
-        numbers, name, reach = (
-            (self.layout.section, "section", _WIDEST_SECTION)
-            if in_section
-            else (self.layout.sentence, "sentence", _WIDEST_SENTENCE)
-        )
-        edges = self.layout.edges(name)
-        low, high = edges[numbers[first]], edges[numbers[first] + 1]
+            found = self._places = self._find_places()
+        words, phrases = self._matcher.split(values)
+        if not phrases and found.keys().isdisjoint(words):
+            return False
+        name, reach = ("section", _WIDEST_SECTION) if in_section else ("sentence", _WIDEST_SENTENCE)
+        edges, own = self.layout.edges(name), self.layout.list_of(name)[first]
+        low, high = edges[own], edges[own + 1]
         is_wide = high - low > 2 * reach
         if is_wide:  # a text without ends: look around the mention only
             low, high = max(low, first - reach), min(high, last + reach)
-        for value in values:
-            if " " in value:
-                if self._says(value, low, first, last, high, is_wide=is_wide):
-                    return True
-                continue
-            places = found.get(value)
+        for word in words:
+            places = found.get(word)
             if places is not None:
                 k = bisect_left(places, low)
                 if k < len(places) and places[k] < first:
@@ -175,15 +167,28 @@ class Scene:
                 k = bisect_right(places, last, k)
                 if k < len(places) and places[k] < high:
                     return True
-        return False
+        return any(self._says(phrase, low, first, last, high, is_wide=is_wide) for phrase in phrases)
+
+    def _find_places(self) -> dict[str, list[int]]:
+        """Return where the words stand that conditions may ask for."""
+        found: dict[str, list[int]] = {}
+        lowers, beginnings = self.lowers, self._matcher.beginnings
+        for i in self.tokens.places(ASKED, ()):
+            for value in beginnings(lowers[i]):
+                if value in found:
+                    found[value].append(i)
+                else:
+                    found[value] = [i]
+        return found
 
     def _says(self, value: str, low: int, first: int, last: int, high: int, *, is_wide: bool) -> bool:
         """Whether several words stand around a mention."""
         lowers = self.lowers
         if not is_wide:
-            if not self._joined:
-                self._joined = " ".join(lowers)
-            if value not in self._joined or value not in " ".join(lowers[low:high]):
+            if value not in self._has:
+                self._joined = self._joined or " ".join(lowers)
+                self._has[value] = value in self._joined
+            if not self._has[value] or value not in " ".join(lowers[low:high]):
                 return False
         return value in " ".join(lowers[low:first] + lowers[last + 1 : high])
 
@@ -245,6 +250,7 @@ class TermMatcher:
         self._lengths = sorted({len(v) for v in self._asked})
         self._asked_starts = frozenset(v[:4] for v in self._asked)
         self.beginnings = lru_cache(maxsize=8192)(self._find_beginnings)
+        self._split: dict[int, tuple[frozenset[str], tuple[str, ...]]] = {}
         self._long_words: dict[str, list[str]] = {}
 
     def _describe(self, term: int) -> tuple[str, str, str, str, str]:
@@ -257,6 +263,16 @@ class TermMatcher:
             KINDS[kind],
             "title" if is_official else "lexicon",
         )
+
+    def split(self, values: tuple[str, ...]) -> tuple[frozenset[str], tuple[str, ...]]:
+        """Split what a condition asks for into single words and phrases; `values` belongs to the lexicon."""
+        found = self._split.get(id(values))
+        if found is None:
+            found = self._split[id(values)] = (
+                frozenset([v for v in values if " " not in v]),
+                tuple([v for v in values if " " in v]),
+            )
+        return found
 
     def _core(self, expansion: tuple[int, ...]) -> set[int]:
         return {w for w in expansion if w not in self._sides}
@@ -273,7 +289,7 @@ class TermMatcher:
 
     def scene(self, tokens: Tokens, layout: Layout, sections: Sequence[RawSection], facts: NoteFacts) -> Scene:
         """Set up what conditions ask of a note."""
-        return Scene(tokens, layout, sections, facts, self.beginnings)
+        return Scene(tokens, layout, sections, facts, self)
 
     def numbers(self, scene: Scene) -> WordNumbers:
         """Give the words of a note their numbers and settle its abbreviations by their context.
@@ -449,10 +465,8 @@ class TermMatcher:
                 numbers,
             )
             seen: set[tuple[int, tuple[int, ...]]] = set()
-            terms_of, starts = lexicon.pair_terms, lexicon.pair_starts
             for i, j, slot in hits:
-                for term in terms_of[starts[slot] : starts[slot + 1]]:
-                    wanted = lexicon.term(term)[0]
+                for term, wanted in lexicon.terms_of(slot):
                     if len(wanted) > 2 and not stream.words_of(stream.clause[i]).issuperset(wanted):
                         continue
                     found = self._verify(term, wanted, i, j, stream)

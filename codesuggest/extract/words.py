@@ -23,6 +23,8 @@ __all__ = [
     "ASKED",
     "CLOSES",
     "CUE",
+    "CUE_FIRST",
+    "CUE_SECOND",
     "ENDS",
     "LETTER_A",
     "MEASURED",
@@ -35,7 +37,7 @@ __all__ = [
 
 ENDS = 1 << 0  # a mark after which a sentence or a clause may begin
 CLOSES = 1 << 1  # a mark that may end the reach of a cue
-CUE = 1 << 2  # the first word of a cue
+CUE = 1 << 2  # a cue by itself
 ALIAS = 1 << 3  # an abbreviation
 ASKED = 1 << 4  # begins as a word does that a condition of a term asks for
 REPAIRED = 1 << 5  # the spelling was repaired
@@ -44,10 +46,12 @@ LETTER_A = 1 << 7  # "a", which may be a letter when it is large ("hepatitis A")
 MEDICINE = 1 << 8  # a drug with codes of its own, or a word for any medicine
 MEASURED = 1 << 9  # may begin a measure
 OBSTETRIC = 1 << 10  # may speak of a pregnancy
+CUE_FIRST = 1 << 11  # the first word of a longer cue
+CUE_SECOND = 1 << 12  # the second
 
 _KEPT = 32_768  # pieces remembered; a table that has grown beyond forgets all before the next note
 # The parts of an entry: place of the lowest bit, and greatest value.
-_FLAGS, _NUMBER, _LINES, _LEAD, _LENGTH = (0, 0xFFF), (12, 0xFFFFFF), (36, 0x3), (38, 0xFFF), (50, 0xFFF)
+_FLAGS, _NUMBER, _LINES, _LEAD, _LENGTH = (0, 0xFFFF), (16, 0xFFFFF), (36, 0x3), (38, 0xFFF), (50, 0xFFF)
 
 
 class WordTable(dict[str, int]):

@@ -518,7 +518,7 @@ class _Surroundings:
         # first token of every sentence and block; both are numbered without gaps
         self.sentences = extraction.layout.edges("sentence")
         self.blocks = extraction.layout.edges("block")
-        self.heading: list[int] = extraction.layout.heading.tolist()
+        self.heading = extraction.layout.list_of("heading")
         self.side_at = sorted(side_of.items())
         self._opening: frozenset[str] | None = None
         self.side_tokens = [i for i, _ in self.side_at]
