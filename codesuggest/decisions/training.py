@@ -288,9 +288,8 @@ def training_rows(
         anchor,
         weights,
     )
-    with uncollected():
-        made.read(log, system)
-        return made.done(system)
+    made.read(log, system)
+    return made.done(system)
 
 
 @dataclass(slots=True)
@@ -345,15 +344,15 @@ class _Rows:
                 last[review.encounter_id] = dataclasses.replace(review, shown=())
         state = Standing()
         retracted: list[Decision] = []
-        for decision in log.decisions():
-            if decision.system != system:
-                continue
-            self.n_decisions += 1
-            over = state.add(decision)
-            if over is not None:
-                self._leave("overruled", over)
-            if decision.action == "retract":
-                retracted.append(decision)
+        with uncollected():
+            for decision in log.decisions():
+                if decision.system == system:
+                    self.n_decisions += 1
+                    over = state.add(decision)
+                    if over is not None:
+                        self._leave("overruled", over)
+                    if decision.action == "retract":
+                        retracted.append(decision)
         for decision in retracted:
             if state.of((decision.note_id, system, decision.code)) is None:
                 self._leave("undecided", decision)
