@@ -308,10 +308,9 @@ def _by_order(header: _Header | None, cells: Sequence[Cell], how: str) -> list[i
     if header is None or how != " ":
         return None
     columns = [cell.column for cell in header.cells]
-    if len(cells) == len(columns):
-        return columns
-    if len(cells) == len(columns) + 1 and set(header.kinds.values()) <= {"column"}:
-        return [-1, *columns]
+    has_name = len(header.kinds) < len(columns) or "name" in header.kinds.values() or len(set(header.kinds.values())) > 1
+    if len(cells) == len(columns) + (0 if has_name else 1):
+        return columns if has_name else [-1, *columns]
     return None
 
 
