@@ -75,7 +75,8 @@ class Statement:
     ----------
     name : str
     span : Span
-    assertion : {"present", "absent", "possible", "hypothetical", "historical", "someone_else"}
+    assertion : {"present", "absent", "possible", "hypothetical", "historical", "someone_else", "retracted"}
+        Retracted: what was thought at first, or what another's list says ("was taken for pneumonia", "CHF" in quotation marks).
     section : str
     note : int
         Which note of the case.
@@ -110,9 +111,13 @@ _BREAK = frozenset(
 )
 _AFTER_NO = re.compile(
     r"\W*(?:(?:was|is|were|has been|have been|now|felt|to|be)\s+){0,4}"
-    r"(?:ruled out|excluded|unlikely|not (?:present|felt|thought|likely|identified|seen|found|supported)|absent|negative|none|: no\b)",
+    r"(?:ruled out|excluded|unlikely|not (?:present|felt|thought|likely|identified|seen|found|supported|considered)|absent|negative|none|: no\b)",
     re.IGNORECASE,
 )
+
+
+_MARKS = ('"', "“", "”")
+_ABOUT_SENTENCES = frozenset({"not_a_provider", "retracted"})
 
 
 class Reading:
@@ -150,7 +155,8 @@ class Reading:
         self.has_decided = any(s.name in DECIDED for s in sections)
         found = table.find(self.words)
         self._others = {self.words.sentence[f.first] for f in found if f.name == "not_a_provider"}
-        self.statements = [self._statement(f) for f in found if f.name != "not_a_provider"]
+        self._retracted = {self.words.sentence[f.first] for f in found if f.name == "retracted"}
+        self.statements = [self._statement(f) for f in found if f.name not in _ABOUT_SENTENCES]
 
     def section_at(self, position: int) -> str:
         """Return the name of the section at a character."""
@@ -165,6 +171,8 @@ class Reading:
         assertion = self._by_mention(span) or self._by_words(found)
         if section == "family_history":
             assertion = "someone_else"
+        elif assertion in ("present", "possible") and (sentence in self._retracted or self._is_quoted(span)):
+            assertion = "retracted"
         return Statement(
             found.name,
             span,
@@ -176,6 +184,11 @@ class Reading:
             found.last,
             sentence not in self._others and not section.startswith("nurs"),
         )
+
+    def _is_quoted(self, span: Span) -> bool:
+        """Whether the note puts a term between quotation marks: the label of somebody else."""
+        text = self.note.text
+        return text[max(0, span.start - 1) : span.start] in _MARKS and text[span.end : span.end + 2].strip(",.")[:1] in _MARKS
 
     def _by_mention(self, span: Span) -> str:
         """Return the assertion of the mention that shares most of a span, empty without one."""
@@ -268,7 +281,7 @@ class Case:
             if s.is_provider
             and s.section not in NOT_A_DIAGNOSIS
             and s.section != "instructions"
-            and s.assertion in ("present", "possible", "absent")
+            and s.assertion in ("present", "possible", "absent", "retracted")
             and not (s.assertion == "absent" and s.section == "ros")
         ]
 
@@ -277,7 +290,7 @@ class Case:
         return [
             s
             for s in self.statements.get(name, ())
-            if s.assertion in ("present", "possible", "absent", "historical") and s.section not in ("family_history", "ros")
+            if s.assertion in ("present", "possible", "absent", "historical", "retracted") and s.section not in ("family_history", "ros")
         ]
 
     def present(self, name: str) -> list[Statement]:
@@ -286,14 +299,21 @@ class Case:
 
     def addressed(self, name: str) -> list[Statement]:
         """Return where a physician gives a condition as a diagnosis of this encounter."""
+        statements = self.statements.get(name, [])
+        if any(s.assertion == "retracted" for s in statements):
+            return []
         allowed = ("present", "possible") if self.setting == "inpatient" else ("present",)
-        found = []
-        for s in self.statements.get(name, ()):
-            if s.assertion not in allowed or not s.is_provider:
-                continue
-            if s.section in DECIDED or (not self.readings[s.note].has_decided and s.section in ("other", "hpi", "problem_list")):
-                found.append(s)
-        return found
+        return [
+            s
+            for s in statements
+            if s.assertion in allowed
+            and s.is_provider
+            and (
+                s.section in DECIDED
+                or (s.section == "other" and self.setting == "inpatient")
+                or (not self.readings[s.note].has_decided and s.section in ("other", "hpi", "problem_list"))
+            )
+        ]
 
     def known(self, name: str) -> list[Statement]:
         """Return where a condition is given as present, now or among those known before."""

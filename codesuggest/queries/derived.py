@@ -118,6 +118,12 @@ def troponin_change(case: Case) -> _Values:
     return []
 
 
+def troponin_flat(case: Case) -> _Values:
+    """Find two troponins or more above the limit that stay the same."""
+    high = troponin_high(case)
+    return high[:2] if len(high) >= 2 and not troponin_change(case) else []
+
+
 def troponin_normal(case: Case) -> _Values:
     """Find that every troponin of the record is within its limit."""
     values = [(n, i) for name in _TROPONINS for n, i in case.indicators.get(name, ()) if i.asserted == "present"]
@@ -130,6 +136,61 @@ def sodium_steady(case: Case) -> _Values:
     return values[:2] if values and all(135 <= _value(v) <= 145 for v in values) else []
 
 
+_TOGETHER = 900  # characters within which signs count as of one time, where none is dated
+
+
+def _together(criteria: list[_Values], n: int) -> _Values:
+    """Return the values of at least `n` criteria that stand near each other in one note."""
+    placed = sorted(((note, i.span.start, k, i) for k, found in enumerate(criteria) for note, i in found), key=lambda p: p[:3])
+    for a, (note, start, _, _) in enumerate(placed):
+        near: dict[int, tuple[int, Indicator]] = {}
+        for other, at, k, i in placed[a:]:
+            if other != note or at - start > _TOGETHER:
+                break
+            near.setdefault(k, (other, i))
+        if len(near) >= n:
+            return [near[k] for k in sorted(near)]
+    return []
+
+
+def _beyond(case: Case, name: str, low: float | None, high: float | None) -> _Values:
+    return [
+        (n, i)
+        for n, i in case.indicators.get(name, ())
+        if i.value is not None
+        and i.asserted == "present"
+        and i.when not in ("baseline", "discharge")
+        and i.section not in ("instructions", "medications")
+        and ((low is not None and i.value < low and i.comparator[:1] != ">") or (high is not None and i.value > high and i.comparator[:1] != "<"))
+    ]
+
+
+def _inflamed(case: Case, temperature: float, rate: float, breaths: float, cells: float, bands: float) -> list[_Values]:
+    return [
+        _beyond(case, "temperature", 36.0, temperature),
+        [*_beyond(case, "wbc", 4.0, cells), *_beyond(case, "bands", None, bands)],
+        _beyond(case, "heart_rate", None, rate),
+        _beyond(case, "respiratory_rate", None, breaths),
+    ]
+
+
+def systemic_response(case: Case) -> _Values:
+    """Find two signs of a systemic inflammatory response at one time, temperature or white cells among them (Bone 1992)."""
+    criteria = _inflamed(case, 38.0, 90, 20, 12, 10)
+    return _together(criteria, 2) if criteria[0] or criteria[1] else []
+
+
+def marked_systemic_response(case: Case) -> _Values:
+    """Find three signs at one time that are well beyond the limits."""
+    return _together(_inflamed(case, 38.3, 100, 22, 15, 10), 3)
+
+
+def counts_low_together(case: Case) -> _Values:
+    """Find white cells below 3.5, haemoglobin below 10 and platelets below 100 at one time."""
+    criteria = [_beyond(case, "wbc", 3.5, None), _beyond(case, "hemoglobin", 10, None), _beyond(case, "platelets", 100, None)]
+    return _together(criteria, 3)
+
+
 DERIVED: dict[str, Callable[[Case], _Values]] = {
     f.__name__: f
     for f in (
@@ -139,12 +200,20 @@ DERIVED: dict[str, Callable[[Case], _Values]] = {
         hemoglobin_steady,
         troponin_high,
         troponin_change,
+        troponin_flat,
         troponin_normal,
         sodium_steady,
+        systemic_response,
+        marked_systemic_response,
+        counts_low_together,
     )
 }
 
+_SIGNS = ("temperature", "wbc", "bands", "heart_rate", "respiratory_rate")
 RESTS_ON: dict[str, tuple[str, ...]] = {
-    name: _TROPONINS if name.startswith("troponin") else (name.partition("_")[0],) for name in DERIVED
+    **{name: _TROPONINS if name.startswith("troponin") else (name.partition("_")[0],) for name in DERIVED},
+    "systemic_response": _SIGNS,
+    "marked_systemic_response": _SIGNS,
+    "counts_low_together": ("wbc", "hemoglobin", "platelets"),
 }
 """The indicators that each of them looks at."""

@@ -21,6 +21,7 @@ __all__ = ["LIMIT", "NoteFacts", "raise_queries"]
 
 LIMIT = {"inpatient": 5, "emergency": 3, "outpatient": 3}
 """Most queries of one encounter, by setting."""
+_ADULT = 16  # years: the limits of the table are those of adults
 _LINES = 10  # of indicators and answers together, so that a query has about fifteen lines
 _LEAST_QUOTED = 4
 _MOST_OF_ONE = 2
@@ -108,6 +109,8 @@ def raise_queries(
     for trigger in table.triggers:
         if len(raised) >= most:
             break
+        if trigger.is_for_adults and case.age_years is not None and case.age_years < _ADULT:
+            continue
         if case.setting not in trigger.settings or trigger.topic in topics or topics.intersection(trigger.yields):
             continue
         items = _evidence_of(trigger, case, table)
@@ -206,10 +209,11 @@ def _quotes(trigger: Trigger, case: Case, met: list[list[Item]], *, most: int) -
         count[item.name] = count.get(item.name, 0) + 1
 
     for items in met:
-        seen: set[str] = set()
-        for item in items:  # the first of each name: the worst value, the first statement
-            if item.name not in seen and len(chosen) < most:
-                seen.add(item.name)
+        seen: list[str] = []
+        each = 2 if len(items) == 2 else 1  # a rise or a fall is two values of one name
+        for item in items:  # otherwise the first of each name: the worst value, the first statement
+            if seen.count(item.name) < each and len(chosen) < most:
+                seen.append(item.name)
                 take(item)
     pairs = trigger.kind == "conflict" or trigger.is_yes_no
     for items in [*(met if pairs else [m for m in met if len(m) > 1]), *shown]:

@@ -20,7 +20,7 @@ __all__ = ["KINDS", "Option", "Trigger", "TriggerTable", "default_triggers"]
 KINDS = ("missing diagnosis", "clinical validation", "specificity", "conflict", "present on admission")
 _TABLES = Path(__file__).parent / "tables"
 _FIELDS = frozenset(
-    "id kind topic title importance settings needs unless answered shows question options form yields source".split()
+    "id kind topic title importance settings needs unless answered shows question options form yields ages source".split()
 )
 _REQUIRED = ("id", "kind", "topic", "title", "importance", "needs", "source")
 _WITHOUT_TABLE = ("blood_culture", "urine_culture", "sputum_culture", "respiratory_culture", "oxygen_flow")
@@ -75,6 +75,7 @@ class Trigger:
     options: tuple[Option, ...]
     is_yes_no: bool
     yields: tuple[str, ...]
+    is_for_adults: bool
     source: str
     needs_written: tuple[str, ...]
     unless_written: tuple[str, ...]
@@ -226,6 +227,7 @@ def _trigger(row: Mapping[str, Any], names: frozenset[str], words: frozenset[str
         options=tuple(_option(line, names, where) for line in row.get("options", "").splitlines() if line.strip()),
         is_yes_no=row.get("form", "") == "yes/no",
         yields=_names(row.get("yields", "")),
+        is_for_adults=row.get("ages", "adults") == "adults",
         source=row["source"],
         needs_written=tuple(row["needs"]),
         unless_written=tuple(row.get("unless", ())),
