@@ -289,7 +289,8 @@ class Suggester:
                 shown.append((i, candidate, self._evidence(note, extraction, candidate.mentions, "supports")))
         weighed = self._weigh(note, extraction, [(candidate, evidence, logits[i]) for i, candidate, evidence in shown], view)
         suggestions: list[Suggestion] = []
-        for (i, candidate, _), evidence in zip(shown, weighed, strict=True):
+        contributions = weights.contributions(X[[i for i, _, _ in shown]])
+        for (i, candidate, _), evidence, parts in zip(shown, weighed, contributions, strict=True):
             probability = probabilities[i]
             alternatives = self._alternatives(candidate, release) if probability >= 0.5 * self.threshold else ()
             hint = f"Combination code ({candidate.citation})" if candidate.origin == "combination" else ""
@@ -305,7 +306,7 @@ class Suggester:
                     selected=i in chosen,
                     billable=True,
                     evidence=evidence,
-                    contributions=weights.contributions(X[i]),
+                    contributions=parts,
                     score=logits[i],
                     alternatives=alternatives,
                     note=hint,

@@ -7,6 +7,7 @@ Names of body systems inside a review of systems or an examination do not open a
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -46,6 +47,26 @@ class RawSection:
     end: int
 
 
+# Without one of these near its beginning a long line is prose.
+_MAY_HEAD = re.compile(r"[:\t]|[-–—][^\S\n]|[^\S\n]{2}")
+_HEAD_WITHIN = 200
+
+
+def _lines_with_heading(text: str) -> Iterator[re.Match[str]]:
+    """Match the heading of every line that has one."""
+    start, n = 0, len(text)
+    while start < n:
+        stop = text.find("\n", start)
+        if stop < 0:
+            stop = n
+        if stop - start <= _HEAD_WITHIN or _MAY_HEAD.search(text, start, start + _HEAD_WITHIN):
+            m = _LINE.match(text, start)
+            if m is not None:
+                yield m
+        start = stop + 1
+
+
+@lru_cache(maxsize=4096)
 def _key(heading: str) -> str:
     return _SQUEEZE.sub(" ", heading.lower().replace("&", " and ")).strip()
 
@@ -74,7 +95,7 @@ def find_sections(text: str) -> list[RawSection]:
     [('pmh', 0), ('assessment_plan', 12)]
     """
     found: list[tuple[int, int, str]] = []
-    for m in _LINE.finditer(text):
+    for m in _lines_with_heading(text):
         heading = m.group(1)
         separator = m.group(2)
         key = _key(heading)
@@ -241,6 +262,7 @@ def _alone_or_colon(text: str, m: re.Match[str], heading: str, separator: str) -
     return separator == ":" or _alone(text, m.start(), m.end(), heading)
 
 
+@lru_cache(maxsize=4096)
 def _compound(key: str) -> str | None:
     """Resolve "history of present illness and interval events" and the like by their known beginning."""
     words = key.split()

@@ -190,7 +190,11 @@ class CandidateFinder:
         self._index: dict[str, int] = {}
         # the three-character categories of each rule's groups: most rules are ruled out by them
         asked = [[frozenset(p[:3] for p in group) for group in rule.groups] for rule in rules.combinations]
-        self._rules = [(rule, groups[0], groups[1:]) for rule, groups in zip(rules.combinations, asked, strict=True)]
+        self._rules = [(rule, groups[1:]) for rule, groups in zip(rules.combinations, asked, strict=True)]
+        self._rules_of: dict[str, list[int]] = {}  # by a category of the first group
+        for number, groups in enumerate(asked):
+            for category in sorted(groups[0]):
+                self._rules_of.setdefault(category, []).append(number)
         self.default_of = lru_cache(maxsize=4096)(self._find_default)
         self._category_default = lru_cache(maxsize=4096)(self._find_category_default)
         self._is_integral = lru_cache(maxsize=4096)(self._find_is_integral)
@@ -345,8 +349,12 @@ class CandidateFinder:
 
     def _combine(self, found: dict[str, Candidate], mentions: tuple[Mention, ...], left_out: list[LeftOut]) -> None:
         categories = {c[:n] for c in found for n in (1, 2, 3)}
-        for rule, first, others in self._rules:
-            if first.isdisjoint(categories) or any(group.isdisjoint(categories) for group in others):
+        waiting = {number for category in categories for number in self._rules_of.get(category, ())}
+        while waiting:
+            number = min(waiting)
+            waiting.discard(number)
+            rule, others = self._rules[number]
+            if any(group.isdisjoint(categories) for group in others):
                 continue
             parts: list[str] = []
             for group in rule.groups:
@@ -364,6 +372,7 @@ class CandidateFinder:
                             continue
                         found[rule.result] = Candidate(rule.result, evidence, None, "", "combination", rule.citation)
                         categories.add(rule.result[:3])
+                        waiting.update(later for later in self._rules_of.get(rule.result[:3], ()) if later > number)
                     else:
                         target.mentions = sorted(set(target.mentions) | set(evidence))
                 for code in removed:

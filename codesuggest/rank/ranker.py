@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -56,12 +57,14 @@ class Weights:
         """Return the calibrated probabilities of log-odds."""
         return 1.0 / (1.0 + np.exp(-(self.slope * logits + self.offset)))
 
-    def contributions(self, row: NDArray[np.float64]) -> dict[str, float]:
-        """Return the contribution of every feature that is not zero, and the intercept; they sum to the log-odds."""
-        values = row * self.coefficients
-        places = np.flatnonzero(values)
-        names = map(self.names.__getitem__, places.tolist())
-        return {"intercept": self.intercept, **dict(zip(names, values[places].tolist(), strict=True))}
+    def contributions(self, X: NDArray[np.float64]) -> list[dict[str, float]]:
+        """Return for each row the contribution of every feature that is not zero, and the intercept; they sum to the log-odds."""
+        products = X * self.coefficients
+        rows, columns = np.nonzero(products)
+        bounds = rows.searchsorted(np.arange(len(X) + 1)).tolist()
+        names = [self.names[i] for i in columns.tolist()]
+        values = products[rows, columns].tolist()
+        return [{"intercept": self.intercept, **dict(zip(names[a:b], values[a:b], strict=True))} for a, b in pairwise(bounds)]
 
     def save(self, folder: Path) -> None:
         """Write ``ranker.json``: every number with 17 digits."""
