@@ -10,6 +10,7 @@ Decision (2026-11): a POA indicator of 1 (exempt) is not sent. The 837 5010 has 
 from __future__ import annotations
 
 import datetime as dt
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -162,32 +163,42 @@ def _split(
             f"Chart {chart.encounter_id!r} has {len(placed)} diagnoses and no service line. Expected lines to divide: a claim is divided by "
             "its services. Give the lines, or choose leave-out (--overflow).",
         )
+    left: list[int] = []
     groups: list[tuple[list[FinalProcedure], set[int]]] = []
-    for line in lines:
-        needs = set(line.pointers)
-        for services, places in groups:
-            if len(services) < limits["lines"] and len(places | needs) <= limits["diagnoses"]:
-                services.append(line)
-                places |= needs
-                break
-        else:
-            groups.append(([line], set(needs)))
-    pointed = set().union(*(places for _, places in groups))
-    left = [place for place, _ in placed if place not in pointed]
-    for _, places in groups:
-        while left and len(places) < limits["diagnoses"]:
-            places.add(left.pop(0))
-    if left:
-        names = ", ".join(placed[i - 1][1].code for i in left)
+    for n_groups in range(math.ceil(len(placed) / limits["diagnoses"]), len(lines) + 1):
+        groups = _groups(lines, math.ceil(len(lines) / n_groups))
+        pointed = set().union(*(places for _, places in groups))
+        left = [place for place, _ in placed if place not in pointed]
+        for _, places in groups:
+            while left and len(places) < limits["diagnoses"]:
+                places.add(left.pop(0))
+        if not left:
+            break
+    if left or not groups:
+        names = ", ".join(placed[i - 1][1].code for i in left) or "The diagnoses"
         raise ConfigError(
             "CS663",
-            f"{names} of chart {chart.encounter_id!r} fit on none of its {len(groups)} claims, and no service line points to them. "
-            "Expected room for every diagnosis. Point a line to them, or choose leave-out (--overflow).",
+            f"{names} of chart {chart.encounter_id!r} fit on none of the claims that its {len(lines)} service lines make. "
+            "Expected room for every diagnosis. Add the line that treats them, or choose leave-out (--overflow).",
         )
     return tuple(
         ClaimPart(tuple(pair for pair in placed if pair[0] in places), (), tuple(services), number=i, of=len(groups))
         for i, (services, places) in enumerate(groups, 1)
     )
+
+
+def _groups(lines: tuple[FinalProcedure, ...], most: int) -> list[tuple[list[FinalProcedure], set[int]]]:
+    """Cut the lines, in order, where a claim has `most` of them or would hold too many diagnoses."""
+    limits = LIMITS["professional"]
+    groups: list[tuple[list[FinalProcedure], set[int]]] = []
+    for line in lines:
+        needs = set(line.pointers)
+        if groups and len(groups[-1][0]) < min(most, limits["lines"]) and len(groups[-1][1] | needs) <= limits["diagnoses"]:
+            groups[-1][0].append(line)
+            groups[-1][1].update(needs)
+        else:
+            groups.append(([line], needs))
+    return groups
 
 
 def claim_objects(

@@ -186,7 +186,7 @@ class _Maker:
             "resourceType": "Provenance",
             "id": self.own_id("Provenance", place, d.code),
             "target": [{"reference": f"urn:uuid:{condition}"}],
-            "recorded": _instant(when) if when else "",
+            "recorded": _instant(when),
             "activity": _concept(f"{_TERMINOLOGY}/v3-DataOperation", "CREATE"),
             "agent": [
                 {
@@ -220,8 +220,8 @@ class _Maker:
             "type": _concept(f"{_TERMINOLOGY}/claim-type", kind),
             "use": "claim",
             "patient": self.subject,
-            "created": _instant(chart.finished_at) if chart.finished_at else "",
-            "provider": _named("Organization", chart.provider or "not given"),
+            "created": _instant(chart.finished_at),
+            "provider": _named("Organization", chart.provider),
             "priority": _concept(f"{_TERMINOLOGY}/processpriority", "normal"),
             "insurance": [{"sequence": 1, "focal": True, "coverage": {"display": chart.payer or "not given"}}],
             "diagnosis": [
@@ -385,6 +385,5 @@ def _pointer(kind: str, given: str) -> Resource:
 
 
 def _named(kind: str, name: str) -> Resource:
-    return (
-        {"type": kind, "identifier": {"value": name}, "display": name} if name != "not given" else {"type": kind, "display": name}
-    )
+    """Point to somebody by the identifier the EHR knows."""
+    return {"type": kind, "identifier": {"value": name}, "display": name} if name else {"type": kind, "display": "not given"}
