@@ -109,6 +109,11 @@ _BREAK = frozenset(
     {"but", "however", "although", "though", "except", "found", "developed", "has", "had", "which", "then", "received", "remains"}
     | {"treated", "given", "admitted", "presented", "with", "noted", "due", "because", "is", "are"}
 )
+_DISBELIEF = re.compile(
+    r"\b(?:not|never|n't)\s+(?:believe|think|feel|suspect|consider|felt|thought|believed)"
+    r"(?:\s+(?:that|this|it|there|he|she|the|patient|to|be|have|was|is|has|had|represents?|an?|acute|true|any|these|findings))*\s*$",
+    re.IGNORECASE,
+)
 _AFTER_NO = re.compile(
     r"\W*(?:(?:was|is|were|has been|have been|now|felt|to|be)\s+){0,4}"
     r"(?:ruled out|excluded|unlikely|not (?:present|felt|thought|likely|identified|seen|found|supported|considered)|absent|negative|none|: no\b)",
@@ -169,6 +174,8 @@ class Reading:
         section = self.section_at(span.start)
         sentence = words.sentence[found.first]
         assertion = self._by_mention(span) or self._by_words(found)
+        if assertion in ("present", "possible") and _DISBELIEF.search(self.note.text, max(0, span.start - 70), span.start):
+            assertion = "absent"
         if section == "family_history":
             assertion = "someone_else"
         elif assertion in ("present", "possible") and (sentence in self._retracted or self._is_quoted(span)):

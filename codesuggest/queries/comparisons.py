@@ -25,6 +25,15 @@ _DAY = re.compile(
     re.IGNORECASE,
 )
 _SIDES = {"left": "left", "lt": "left", "right": "right", "rt": "right"}
+_LETTERS = {"L": "left", "R": "right"}
+# Words of a site, and the site: two bones may be broken on two sides.
+_SITES = {
+    **dict.fromkeys(("hip", "femur", "femoral", "intertrochanteric", "subtrochanteric"), "hip"),
+    **dict.fromkeys(("radius", "radial", "wrist", "colles"), "wrist"),
+    **dict.fromkeys(("tibia", "tibial", "fibula", "fibular", "ankle", "bimalleolar", "trimalleolar"), "ankle"),
+    **dict.fromkeys(("tka", "tkr", "knee", "patella"), "knee"),
+    **dict.fromkeys(("tha", "thr"), "hip"),
+}
 _BOTH_SIDES = frozenset({"bilateral", "bilaterally", "both"})
 _EARLY = frozenset({"hpi", "chief_complaint", "admission_diagnosis", "exam", "pmh", "problem_list", "ros"})
 _WEEK = 2
@@ -55,7 +64,7 @@ def both(case: Case, name: str) -> list[Statement]:
         for s in all_of
         if s.assertion == "absent"
         and s.is_provider
-        and s.section in DECIDED | {"other"}
+        and s.section in DECIDED | {"other", "hpi"}
         and _EXCLUDED.search(sentence := _sentence(case, s))
         and not _LATER.search(sentence)
     ]
@@ -81,8 +90,8 @@ def _side_of(case: Case, s: Statement) -> str:
         if words.sentence[i] != s.sentence or (words.clause[i] != words.clause[s.first] and i < s.first):
             continue
         word = words.lowers[i]
-        if word in _SIDES:
-            found.add(_SIDES[word])
+        if word in _SIDES or words.given[i] in _LETTERS:
+            found.add(_SIDES.get(word) or _LETTERS[words.given[i]])
         elif word in _BOTH_SIDES:
             return "both"
     return "both" if len(found) == 2 else next(iter(found), "")
@@ -93,21 +102,27 @@ def sides(case: Case, name: str) -> list[Statement]:
 
     Each side must be the only one of the sections it stands in, so that a patient with two conditions is not asked about.
     """
-    left: list[Statement] = []
-    right: list[Statement] = []
+    found: dict[str, tuple[list[Statement], list[Statement]]] = {}
     for s in case.statements.get(name, ()):
         if s.assertion not in ("present", "possible") or s.section in ("pmh", "psh", "family_history", "instructions", "problem_list"):
             continue
         side = _side_of(case, s)
         if side == "both":
             return []
-        (left if side == "left" else right if side == "right" else []).append(s)
-    if not left or not right:
-        return []
-    shared = {(s.note, s.section) for s in left} & {(s.note, s.section) for s in right}
-    if shared and len(left) > 1 and len(right) > 1:
-        return []
-    return [left[0], right[0]]
+        if side:
+            left, right = found.setdefault(_site_of(case, s), ([], []))
+            (left if side == "left" else right).append(s)
+    for left, right in found.values():
+        shared = {(s.note, s.section) for s in left} & {(s.note, s.section) for s in right}
+        if left and right and not (shared and len(left) > 1 and len(right) > 1):
+            return [left[0], right[0]]
+    return []
+
+
+def _site_of(case: Case, s: Statement) -> str:
+    inside = case.readings[s.note].words.lowers[s.first : s.last + 1]
+    known = next((_SITES[w] for w in inside if w in _SITES), None)
+    return known or " ".join(w for w in inside if w not in _SIDES and not w.startswith(("fract", "fx")))
 
 
 def sideless(case: Case, name: str) -> list[Statement]:
@@ -118,9 +133,9 @@ def sideless(case: Case, name: str) -> list[Statement]:
     for reading in case.readings:  # a side anywhere in a sentence that speaks of the fracture or the limb answers
         wanted = {s.sentence for s in given if s.note == reading.index}
         words = reading.words
-        if any(w in _SIDES and words.sentence[i] in wanted for i, w in enumerate(words.lowers)):
+        if any((w.lower() in _SIDES or w in _LETTERS) and words.sentence[i] in wanted for i, w in enumerate(words.given)):
             return []
-    if sum(w in _SIDES for r in case.readings for w in r.words.lowers) > 0:
+    if any(w in _SIDES for r in case.readings for w in r.words.lowers):
         return []
     return given
 
