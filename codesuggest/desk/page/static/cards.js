@@ -22,7 +22,7 @@ export function drawList(place, view) {
   const blocks = view.chart.blocks();
   place.replaceChildren(
     chosenGroup(blocks.chosen, view),
-    blocks.undecided.length || !blocks.chosen.length ? group("undecided", blocks.undecided, view) : h("p", { class: "all-decided" }, "Everything put forward is decided."),
+    blocks.undecided.length || !blocks.chosen.length ? group("undecided", blocks.undecided, view) : h("p", { class: "all-decided" }, "Everything put forward is decided.", !view.readOnly && button("Finish the chart", { keys: "f", className: "button small primary", on: () => view.act("finish", null) })),
     ...["deferred", "below", "rejected", "left"].filter((name) => blocks[name].length).map((name) => group(name, blocks[name], view)),
   );
 }
@@ -168,7 +168,7 @@ function actions(row, view, state, place) {
   const some = [];
   if (state === "left") some.push(button("Code it anyway", { keys: "a", on: act("accept"), className: "button small primary" }));
   else if (state === "chosen") {
-    if (place > 0) some.push(button(`Make ${view.chart.isInpatient ? "principal" : "first"}`, { keys: "p", on: act("principal"), className: "button small primary" }));
+    if (place > 0) some.push(button(`Make ${view.chart.isInpatient ? "principal" : "first"}`, { keys: "p", on: act("principal"), className: small }));
     some.push(button("Take back", { keys: "x", on: act("retract"), className: small }));
   } else {
     some.push(button("Accept", { keys: "a", className: "button small primary accept", on: act("accept") }));

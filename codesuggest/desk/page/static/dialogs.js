@@ -201,6 +201,7 @@ function groupBy(items, nameOf) {
 
 /** One line a kind of open item, with a way to each code. */
 function openLine(kind, items, close) {
+  if (kind === "finding") return h("li", {}, `${plural(items.length, "finding")} below: resolve, or say why the codes stay as they are`);
   if (!OPEN[kind]) return h("li", {}, items.map((item) => h("p", {}, item.words, " ", item.key && goThere(item, close))));
   return h("li", {}, `${OPEN[kind]}: `, items.map((item) => goThere(item, close)));
 }
@@ -221,24 +222,27 @@ export async function finishDialog({ chart, settle, eventId }) {
 
   const nameOf = (finding) => `${finding.rule_id}|${finding.codes.join(",")}`;
   const drawOpen = (items, close) => {
-    open.replaceChildren(
+    open.replaceChildren(...(
       items.length
-        ? h("section", { class: "open-items" }, h("h3", {}, `Still open: ${items.length}`), h("ul", {}, [...groupBy(items, (item) => item.kind)].map(([kind, same]) => openLine(kind, same, close))))
-        : h("p", { class: "good" }, "Nothing is open."),
-    );
+        ? [h("section", { class: "open-items" }, h("h3", {}, `Still open: ${items.length}`), h("ul", {}, [...groupBy(items, (item) => item.kind)].map(([kind, same]) => openLine(kind, same, close))))]
+        : []
+    ));
   };
-  const drawFindings = (findings) => {
+  const rowOf = (code) => chart.rows.find((row) => finalCode(row) === code || row.code === code)?.key ?? null;
+  const drawFindings = (findings, close) => {
     const sorted = [...findings].sort((a, b) => ORDER[a.severity] - ORDER[b.severity]);
     reasons.clear();
     found.replaceChildren(h("h3", {}, "What the edits found"), sorted.length ? h("ul", { class: "findings" }, sorted.map((finding, i) => {
       const line = findingLine(finding);
+      const ways = finding.codes.map((code) => ({ code, key: rowOf(code) })).filter((way) => way.key);
+      if (ways.length) line.append(h("div", { class: "actions" }, ways.map((way) => goThere(way, close))));
       if (finding.severity !== "advice") {
         const box = h("input", { id: `reason-${i}`, type: "text", autocomplete: "off" });
         reasons.set(nameOf(finding), { finding, box });
         line.append(h("label", { for: box.id }, "Reason to leave it as it is"), box);
       }
       return line;
-    })) : h("p", { class: "good" }, "No edit objects."));
+    })) : h("p", { class: "good" }, "The edits object to nothing."));
   };
   const run = async (close) => {
     problem.textContent = "";
@@ -253,8 +257,8 @@ export async function finishDialog({ chart, settle, eventId }) {
       problem.textContent = error.message;
       if (error.body?.open) {
         const missing = error.body.open.filter((item) => item.kind === "finding" && item.finding && !reasons.has(nameOf(item.finding)));
-        if (missing.length) drawFindings([...[...reasons.values()].map((r) => r.finding), ...missing.map((item) => item.finding)]);
-        drawOpen(error.body.open.map((item) => ({ ...item, key: chart.rows.find((row) => row.code === item.code || finalCode(row) === item.code)?.key ?? null })), close);
+        if (missing.length) drawFindings([...[...reasons.values()].map((r) => r.finding), ...missing.map((item) => item.finding)], close);
+        drawOpen(error.body.open.map((item) => ({ ...item, key: rowOf(item.code) })), close);
         open.scrollIntoView({ block: "nearest" });
       }
     }
@@ -276,14 +280,14 @@ export async function finishDialog({ chart, settle, eventId }) {
       found.append(h("p", { class: "hint" }, "Running the edits …"));
       settle().then(() => get(`${url}/edits`)).then(
         (answer) => {
-          drawFindings(answer.findings);
+          drawFindings(answer.findings, close);
           const n = answer.findings.filter((f) => f.severity === "error").length;
           say(`${plural(n, "error")}, ${plural(answer.findings.length - n, "other finding")}.`);
           if (answer.skipped.length) found.append(h("p", { class: "hint" }, `Could not run: ${answer.skipped.join("; ")}`));
         },
         (error) => { found.replaceChildren(h("p", { class: "problem" }, `The edits did not run: ${error.message}`)); },
       );
-      return [problem, open, codes, found];
+      return [problem, open, found, codes];
     },
     actions: (close) => {
       finish = button("Finish chart", { className: "button primary finish-now", on: () => run(close) });

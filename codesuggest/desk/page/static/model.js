@@ -165,8 +165,8 @@ export class Chart {
   /** The places to mark: a list for each document, in characters. */
   marks() {
     const marks = this.documents.map(() => []);
-    const put = (item, kind, place) => place && marks[place.document]?.push({ row: item.key, kind, start: place.start, end: place.end });
-    for (const row of this.rows) for (const place of row.evidence) put(row, ROLES[place.role] ?? "context", place);
+    const put = (item, kind, place, isFamily = false) => place && marks[place.document]?.push({ row: item.key, kind, start: place.start, end: place.end, isFamily });
+    for (const row of this.rows) for (const place of row.evidence) put(row, ROLES[place.role] ?? "context", place, isFamilyCode(row));
     for (const item of this.left) {
       for (const place of item.evidence) put(item, item.kind || "left", place);
       put(item, "cue", item.cue);
@@ -174,6 +174,9 @@ export class Chart {
     return marks;
   }
 }
+
+/** Categories Z80 to Z84 are family history: what supports them is said of a relative. */
+const isFamilyCode = (row) => row.system === "ICD-10-CM" && /^Z8[0-4]/.test(row.code);
 
 export function finalCode(row) {
   return row.decision && STANDING.has(row.decision.action) ? row.decision.final_code ?? row.code : null;

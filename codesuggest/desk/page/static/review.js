@@ -196,20 +196,21 @@ function describe(marks) {
   const weight = (mark) => {
     const row = rows.get(mark);
     if (!row) return 9;
-    if (mark.kind === "support") return row.decision?.action === "reject" ? 7 : row.selected || finalCode(row) ? 1 : 3;
-    if (mark.kind === "context") return 3;
-    return { negated: 4, family: 4, unsure: 5, past: 5, against: 6 }[mark.kind] ?? 8;
+    if (mark.kind === "support") return row.decision?.action === "reject" ? 7 : row.selected || finalCode(row) ? 1 : 5;
+    if (mark.kind === "context") return 6;
+    return { negated: 2, family: 2, unsure: 3, past: 3, against: 4 }[mark.kind] ?? 8;
   };
   const shown = now ?? [...marks].sort((a, b) => weight(a) - weight(b))[0];
   const row = rows.get(shown);
   const codes = [...new Set(marks.filter((mark) => mark.kind === "support").map((mark) => finalCode(rows.get(mark)) ?? rows.get(mark).code))];
   const names = { negated: "negated", family: "family or someone else", unsure: "uncertain", past: "history", against: "speaks against", cue: "the words that decided", left: "left out", context: "context" };
   const kind = shown.kind === "support" ? (weight(shown) === 7 ? "rejected" : weight(shown) === 1 ? "support" : "weak") : shown.kind;
+  const isFamily = shown.isFamily || marks.some((mark) => mark.kind === "family");
   const quiet = !now && (kind === "cue" || kind === "left" || kind === "rejected");
   const labels = { negated: "negated", family: "family", unsure: "uncertain", past: "history", cue: "decides", against: "against" };
   return {
-    className: quiet ? "m-none" : `m-${kind === "context" ? "weak" : kind} ${now ? "is-now" : ""} ${kind === "support" || kind === "weak" ? `hue-${row.hue}` : ""}`.trim(),
-    say: quiet ? "" : kind === "support" || kind === "weak" ? `supports ${codes.join(", ")}: ` : `${names[kind]}, ${row.code}: `,
+    className: quiet ? "m-none" : `m-${kind === "context" ? "weak" : kind} ${now ? "is-now" : ""} ${kind === "support" || kind === "weak" ? `hue-${row.hue}` : ""}${isFamily ? " m-family" : ""}`.trim(),
+    say: quiet ? "" : kind === "support" || kind === "weak" ? `${isFamily ? "family, " : ""}supports ${codes.join(", ")}: ` : `${names[kind]}, ${row.code}: `,
     label: quiet ? "" : now && shown.kind === "support" ? finalCode(row) ?? row.code : labels[kind] ?? "",
   };
 }
@@ -377,6 +378,7 @@ const characters = (evidence, offsets) => ({ document: evidence.document, start:
 
 const ACTS = {
   choose: (row) => goTo(row.key, { focus: true }),
+  finish: () => finish(),
   reveal: (row, n) => showPlace(row, n),
   unfold: (row, name) => {
     row[name] = true;
