@@ -421,8 +421,7 @@ def _add_chart(app: FastAPI, desk: Services) -> None:
             )
         evidence = None if given.evidence is None else tuple((e.document, e.start, e.end) for e in given.evidence)
         wanted = Wanted(given.event_id, given.action, given.code, given.system, given.final_code, evidence, given.reason)
-        recorded, decision, row = coding.decide(chart_id, who, wanted)
-        return _json({"recorded": recorded, "decision": decision, **coding.state(row)})
+        return _json(coding.decide(chart_id, who, wanted))
 
     @app.put("/api/v1/charts/{chart_id}/draft", responses=_responses(m.StateOut, 412, 428), tags=["chart"])
     def draft(chart_id: ChartId, given: m.DraftIn, who: Worker, if_match: Annotated[str, Header(pattern=_REVISION)]) -> Response:

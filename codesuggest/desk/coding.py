@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,7 +75,6 @@ class _Now:
 
     row: Row[Any]
     contents: Contents
-    standings: Standings
     standing: dict[tuple[str, str], Held]
     final: tuple[FinalCode, ...]
     findings: tuple[dict[str, Any], ...]
@@ -136,9 +135,11 @@ class Coding:
         return {"findings": now.findings, "skipped": now.skipped}
 
     def state(self, row: Row[Any]) -> dict[str, Any]:
-        """Give what changes with a decision or a draft."""
-        now = self._now(row)
-        return {"final_codes": self._described(now), "findings": now.findings, "draft": {"revision": row.draft_revision}}
+        """Give what changes with a draft."""
+        return self._state(self._now(row))
+
+    def _state(self, now: _Now) -> dict[str, Any]:
+        return {"final_codes": self._described(now), "findings": now.findings, "draft": {"revision": now.row.draft_revision}}
 
     def history(self, row: Row[Any]) -> list[dict[str, Any]]:
         """Give every decision of a chart in the order recorded, one object a decision."""
@@ -148,16 +149,15 @@ class Coding:
             groups.setdefault(base_id(d.event_id), []).append(d)
         return [_decision_object(Held(g[0], tuple(g), 0), positions) for g in groups.values()]
 
-    def _now(self, row: Row[Any]) -> _Now:
+    def _now(self, row: Row[Any], made: Iterable[Decision] | None = None) -> _Now:
         contents = self.store.contents(row)
-        standings = Standings(self.log.decisions(encounter_id=row.encounter_id))
-        standing = standings.standing()
+        standing = Standings(self.log.decisions(encounter_id=row.encounter_id) if made is None else made).standing()
         final = final_codes(standing, json.loads(row.draft))
         if final:
             findings, skipped = findings_of(final, dict(row._mapping), self._day(row))
         else:
             findings, skipped = contents.findings, ()
-        return _Now(row, contents, standings, standing, final, findings, skipped)
+        return _Now(row, contents, standing, final, findings, skipped)
 
     def _day(self, row: Row[Any]) -> dt.date:
         if row.date_of_service is not None:
@@ -178,8 +178,13 @@ class Coding:
 
     # -- deciding ----------------------------------------------------------------------------------------------------
 
-    def decide(self, chart_id: str, who: Identity, wanted: Wanted) -> tuple[bool, dict[str, Any] | None, Row[Any]]:
-        """Record a decision; return whether it is new, the decision that stands about the code, and the chart's row.
+    def decide(self, chart_id: str, who: Identity, wanted: Wanted) -> dict[str, Any]:
+        """Record a decision.
+
+        Returns
+        -------
+        dict
+            ``recorded``: whether it is new; ``decision``: what stands about the code; and the chart's final codes, findings and draft.
 
         Raises
         ------
@@ -199,11 +204,12 @@ class Coding:
         code = normal_code(wanted.code, wanted.system)
         final = None if wanted.final_code is None else normal_code(wanted.final_code, wanted.system)
         spans = self._spans(contents, wanted.evidence)
+        earlier = list(self.log.decisions(encounter_id=row.encounter_id))
         if self._is_replay(row, who, stage, wanted, code, final, spans):
-            return False, self._about(row, contents, (wanted.system, code)), row
+            return self._decided(row, (wanted.system, code), earlier, recorded=False)
         if final is not None or wanted.action in ("add", "accept"):
             self._require_billable(row, final or code, wanted.system)
-        made = self._decisions(row, contents, who, stage, wanted, code, final, spans)
+        made = self._decisions(row, contents, who, stage, wanted, code, final, spans, Standings(earlier))
         changed: list[Row[Any]] = []
 
         def check(connection: Connection, _: Sequence[Event]) -> None:
@@ -215,9 +221,15 @@ class Coding:
             self.log.chain.append([to_event(d) for d in made], check=check)
         except DecisionConflictError:
             if self._is_replay(row, who, stage, wanted, code, final, spans):  # sent twice at once
-                return False, self._about(row, contents, (wanted.system, code)), row
+                return self._decided(row, (wanted.system, code), None, recorded=False)
             raise
-        return True, self._about(row, contents, (wanted.system, code)), changed[0]
+        return self._decided(changed[0] if changed else row, (wanted.system, code), [*earlier, *made], recorded=bool(changed))
+
+    def _decided(self, row: Row[Any], key: tuple[str, str], made: Iterable[Decision] | None, *, recorded: bool) -> dict[str, Any]:
+        now = self._now(row, made)
+        held = now.standing.get(key)
+        decision = None if held is None else _decision_object(held, _positions(now.contents))
+        return {"recorded": recorded, "decision": decision, **self._state(now)}
 
     def _decisions(
         self,
@@ -229,9 +241,9 @@ class Coding:
         code: str,
         final: str | None,
         spans: Mapping[int, tuple[tuple[Span, ...], ...]] | None,
+        standings: Standings,
     ) -> list[Decision]:
         key = (wanted.system, code)
-        standings = Standings(self.log.decisions(encounter_id=row.encounter_id))
         positions = _positions(contents)
         here = [positions[n] for n in standings.note_ids(key, stage) if n in positions]
         suggested = contents.codes.get(key)
@@ -341,10 +353,6 @@ class Coding:
             raise InvalidCodeError(
                 "CS617", f"{code} is {problem}. Expected a billable code of the date of service. Choose another."
             )
-
-    def _about(self, row: Row[Any], contents: Contents, key: tuple[str, str]) -> dict[str, Any] | None:
-        held = Standings(self.log.decisions(encounter_id=row.encounter_id)).standing().get(key)
-        return None if held is None else _decision_object(held, _positions(contents))
 
     # -- queries -----------------------------------------------------------------------------------------------------
 

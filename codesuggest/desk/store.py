@@ -380,7 +380,7 @@ class Store:
             "n_queries_open": row.n_queries_open,
             "skipped": skipped,
             "score": row.score,
-            "reasons": [asdict(r) for r in reasons_of(self._facts(row), self.clock().date(), self.settings.worklist)],
+            "reasons": [r.to_dict() for r in reasons_of(self._facts(row), self.clock().date(), self.settings.worklist)],
         }
         return made if rank is None else {**made, "rank": rank}
 

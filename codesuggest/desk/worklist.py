@@ -12,6 +12,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from dataclasses import dataclass
+from typing import Any
 
 from codesuggest.desk.settings import WorklistSettings
 
@@ -87,6 +88,17 @@ class Reason:
     weight: float
     points: float
     words: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON object of the reason."""
+        return {
+            "component": self.component,
+            "value": self.value,
+            "unit": self.unit,
+            "weight": self.weight,
+            "points": self.points,
+            "words": self.words,
+        }
 
 
 def _count(n: int, noun: str, plural: str = "") -> str:

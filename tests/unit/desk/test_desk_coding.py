@@ -105,23 +105,23 @@ def test_a_note_that_could_not_be_read_is_a_document_with_its_error(lite):
 
 
 def test_a_decision_is_recorded_for_every_document_that_suggested_the_code(desk):
-    recorded, decision, _ = decide(desk, "accept", PNEUMONIA, event="event-01")
+    answer = decide(desk, "accept", PNEUMONIA, event="event-01")
     made = list(log(desk).decisions(encounter_id="E-1"))
-    assert recorded
+    assert answer["recorded"]
     assert [(d.note_id, d.event_id, d.final_code) for d in made] == [
         ("E-1-1", "event-01", PNEUMONIA),
         ("E-1-2", "event-01#2", PNEUMONIA),
     ]
     assert all(d.evidence and d.text_sha256 and d.probability for d in made)
-    assert {e["document"] for e in decision["evidence"]} == {0, 1}
+    assert {e["document"] for e in answer["decision"]["evidence"]} == {0, 1}
 
 
 def test_sent_twice_it_is_recorded_once(desk):
     first = decide(desk, "accept", PNEUMONIA, event="event-01")
     desk.clock.forward(minutes=1)
     again = decide(desk, "accept", PNEUMONIA, event="event-01")
-    assert (first[0], again[0]) == (True, False)
-    assert again[1] == first[1]
+    assert (first["recorded"], again["recorded"]) == (True, False)
+    assert again["decision"] == first["decision"]
     assert len(list(log(desk).decisions())) == 2
 
 
@@ -148,7 +148,7 @@ def test_the_same_event_sent_at_once_by_many_is_recorded_once(desk):
     def send():
         barrier.wait()
         try:
-            outcomes.append(decide(desk, "accept", HYPERTENSION, event="event-01")[0])
+            outcomes.append(decide(desk, "accept", HYPERTENSION, event="event-01")["recorded"])
         except CodesuggestError as error:
             outcomes.append(error.error_id)
 
@@ -163,7 +163,7 @@ def test_the_same_event_sent_at_once_by_many_is_recorded_once(desk):
 
 def test_evidence_that_the_coder_chose_takes_the_place_of_the_suggestions(lite):
     start = SUMMARY.index("Pneumonia.")
-    _, decision, _ = decide(lite, "accept", PNEUMONIA, evidence=((0, start, start + 9),))
+    decision = decide(lite, "accept", PNEUMONIA, evidence=((0, start, start + 9),))["decision"]
     assert decision["evidence"] == [{"document": 0, "start": start, "end": start + 9}]
 
 
@@ -175,7 +175,7 @@ def test_a_range_outside_its_document_is_refused(lite, place):
 
 def test_undo_makes_a_code_undecided_again(desk):
     decide(desk, "accept", PNEUMONIA)
-    _, decision, _ = decide(desk, "retract", PNEUMONIA)
+    decision = decide(desk, "retract", PNEUMONIA)["decision"]
     assert decision is None
     assert code_of(whole(desk), PNEUMONIA)["decision"] is None
     assert whole(desk)["final_codes"] == []
@@ -207,7 +207,7 @@ def test_only_billable_codes_of_the_release_become_final(lite, code):
 
 def test_a_code_without_its_dot_is_the_same_code(lite):
     decide(lite, "accept", "j189", event="event-01")
-    assert decide(lite, "accept", "J18.9", event="event-01")[0] is False
+    assert decide(lite, "accept", "J18.9", event="event-01")["recorded"] is False
 
 
 @pytest.mark.parametrize(("who", "error"), [("ben", MissingChartError), ("eve", MissingChartError), ("max", ForbiddenError)])
@@ -408,7 +408,7 @@ def test_a_sampled_chart_goes_to_an_auditor_whose_word_stands(audited):
 def test_undo_of_the_auditor_leaves_the_coders_decision(audited):
     audited.store.claim(audited.id, audited.who("eve"))
     decide(audited, "reject", HYPERTENSION, who="eve")
-    _, decision, _ = decide(audited, "retract", HYPERTENSION, who="eve")
+    decision = decide(audited, "retract", HYPERTENSION, who="eve")["decision"]
     assert (decision["action"], decision["stage"]) == ("accept", "coder")
 
 
