@@ -38,8 +38,12 @@ FLAGS = (
     "--disable-component-update --disable-sync"
 ).split()
 PASSWORD = "a long password of the tests"  # noqa: S105 - of a database that lives as long as the tests
-SERVE = "import sys; from codesuggest.desk.server import serve; from codesuggest.desk.settings import DeskSettings; "
-SERVE += "serve(DeskSettings(database=sys.argv[1], port=int(sys.argv[2])))"
+SERVE = """
+import sys
+from codesuggest.desk.server import serve
+from codesuggest.desk.settings import DeskSettings, WorklistSettings
+serve(DeskSettings(database=sys.argv[1], port=int(sys.argv[2]), worklist=WorklistSettings(audit_share=1.0)))
+"""
 STANDARD = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 LETTER_A_AND_FRAME = """async (key) => {
   const begun = performance.now();
@@ -127,7 +131,7 @@ class Handle:
 @pytest.fixture(scope="module")
 def desk(tmp_path_factory, suggester, repository):
     desk = Desk(tmp_path_factory.mktemp("desk"), suggester, repository)
-    for name, role in (("coder-7", "coder"), ("coder-8", "coder"), ("boss", "manager")):
+    for name, role in (("coder-7", "coder"), ("coder-8", "coder"), ("auditor-1", "auditor"), ("boss", "manager")):
         desk.people.add_user(name, role, PASSWORD)
     desk.wait()
     yield desk
@@ -147,7 +151,7 @@ def browser():
 def states(desk, browser):
     """Cookies of the people who are logged in."""
     found = {}
-    for name in ("coder-7", "boss"):
+    for name in ("coder-7", "auditor-1", "boss"):
         context = browser.new_context(base_url=desk.url)
         answer = context.request.post("/api/v1/session", data={"username": name, "password": PASSWORD})
         assert answer.ok, answer.text()
@@ -481,6 +485,38 @@ def test_findings_need_a_reason_before_the_chart_is_finished(desk, new_page):
     page.get_by_role("button", name="Finish chart").click()
     sync_api.expect(page.get_by_role("heading", name="Chart finished")).to_be_visible()
     assert [(c.code, c.poa) for c in chart.review().codes] == [("I10", "N")]
+
+
+def test_an_auditor_sees_the_coders_word_and_sets_the_own_over_it(desk, new_page):
+    text = "ASSESSMENT\n1. Essential hypertension\n2. Old myocardial infarction\n"
+    chart = desk.chart(Note("x", text, kind="visit note", setting="outpatient"))
+    page = open_chart(new_page(), chart)
+    accept_all(page)
+    page.keyboard.press("f")
+    page.wait_for_selector("dialog .good")
+    page.get_by_role("button", name="Finish chart").click()
+    page.get_by_role("heading", name="Chart finished").wait_for()
+    desk.store.assign(chart.chart_id, desk.boss, "auditor-1")
+    page = open_chart(new_page("auditor-1"), chart)
+    sync_api.expect(page.locator("#chart-facts")).to_contain_text("audit")
+    sync_api.expect(page.locator(".group-chosen .card").first).to_contain_text("Accepted by coder-7")
+    coded = chosen(page)
+    page.locator(".group-chosen .card", has_text="I25.2").click()
+    page.keyboard.press("x")  # not the auditor's to take back
+    sync_api.expect(page.locator(".toast")).to_contain_text("coder’s decision")
+    page.keyboard.press("r")
+    page.keyboard.press("u")
+    saved(page)
+    assert sorted(chosen(page)) == sorted(coded)
+    page.locator(".group-chosen .card", has_text="I25.2").click()
+    page.keyboard.press("r")
+    saved(page)
+    page.keyboard.press("f")
+    page.wait_for_selector("dialog .good")
+    page.get_by_role("button", name="Finish chart").click()
+    page.get_by_role("heading", name="Chart finished").wait_for()
+    audit = [r for r in desk.log.reviews(encounter_id=chart.encounter_id) if r.stage == "audit"]
+    assert [[c.code for c in r.codes] for r in audit] == [["I10"]]
 
 
 def test_a_query_is_written_sent_and_answered(desk, new_page):
