@@ -41,6 +41,7 @@ _VISITS = ((99202, 99215, "outpatient"), (99221, 99239, "inpatient"), (99281, 99
 _SEXES = {"F": "F", "M": "M", "UN": "X"}
 _NARRATIVE = {"paragraph": "p", "item": "li", "content": "span", "linkHtml": "a", "footnote": "span"}
 _EPISODES = frozenset({"34133-9"})  # documents about more than one visit: their service event is not a day of service
+_FRAGMENTS = {f"{_V3}section": 0, f"{_V3}component": 1, f"{_V3}structuredBody": 2}  # as examples and templates are published
 _CHARSET = re.compile(rb"^\s*(?:\xef\xbb\xbf)?<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([A-Za-z0-9_.:-]{2,40})")
 
 
@@ -123,6 +124,9 @@ def ccda_document(data: bytes, note_id: str, place: str, defaults: Mapping[str, 
     'Plan:\n- Insulin\n- Diet'
     """
     root, warnings = _parse(data, place)
+    if root.tag in _FRAGMENTS:
+        warnings = (*warnings, "a piece of a document: the header, with patient and dates, is not in the file")
+        root = _around(root)
     if root.tag != f"{_V3}ClinicalDocument":
         name = str(root.tag).rpartition("}")[2]
         is_fhir = str(root.tag).startswith("{http://hl7.org/fhir}")
@@ -154,6 +158,15 @@ def ccda_document(data: bytes, note_id: str, place: str, defaults: Mapping[str, 
         remarks = (*remarks, f"{maker.n_struck} passages marked as deleted were left out")
     note = note_from_dict({**row, "note_id": note_id, "text": "\n\n".join(maker.pieces)}, defaults)
     return Document(note, "C-CDA", place, code, tuple(maker.parts), remarks)
+
+
+def _around(piece: Element) -> Element:
+    """Put a section, component or body that stands alone into a document without a header."""
+    for tag in ("component", "structuredBody", "component", "ClinicalDocument")[_FRAGMENTS[piece.tag] :]:
+        outer = Element(f"{_V3}{tag}")
+        outer.append(piece)
+        piece = outer
+    return piece
 
 
 def _parse(data: bytes, place: str) -> tuple[Element, tuple[str, ...]]:

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -69,6 +70,7 @@ DOCUMENTS = ("DocumentReference", "DiagnosticReport", "Composition")
 # v2 table 0074, LOINC parts of US Core, and what their reports are called.
 _CATEGORIES = {"RAD": "radiology report", "LP29684-5": "radiology report", "LAB": "laboratory report", "PAT": "pathology report"}
 _CATEGORIES |= {"LP7839-6": "pathology report", "SP": "pathology report"}
+_PART = re.compile(rb'"resourceType"\s*:\s*"(?:Observation|Binary|Bundle)"')
 _MAX_NESTED = 20  # bundles or sections inside one another
 _FORMS = ("text", "HTML", "C-CDA")
 
@@ -216,7 +218,16 @@ def read_ndjson(
         else:
             yield Failure(place, "CS164", f"{place} has no resourceType. Expected a FHIR resource on each line. Export it again.")
 
-    yield from _twice(lines, path.name, known, defaults, odd)
+    yield from _twice(lines, path.name, known, defaults, odd, has_parts=_has_parts(path))
+
+
+def _has_parts(path: Path) -> bool:
+    """Whether a file of lines holds resources that other documents take their text from.
+
+    A bulk export has one type of resource a file: the reports of a large one must not be held back for results that are elsewhere.
+    """
+    with open_stream(path) as (stream, _):
+        return any(line is not None and _PART.search(line) for line in lines_of(stream))
 
 
 def gather_facts(path: Path, facts: Facts) -> None:
@@ -239,12 +250,17 @@ def _twice(
     facts: Facts,
     defaults: Mapping[str, Any],
     odd: Callable[[str], Iterator[Reading]] | None = None,
+    *,
+    has_parts: bool = True,
 ) -> Iterator[Reading]:
-    """Read resources for their facts, then for their documents."""
+    """Read resources for their facts, then for their documents.
+
+    Documents wait for the resources that hold their text when `has_parts` says that there may be such.
+    """
     pending = _Pending()
     try:
         for place, resource, full_url in resources():
-            _gather(resource, full_url, place, facts, pending)
+            _gather(resource, full_url, place, facts, pending if has_parts else None)
     except InputFormatError as error:
         if not any(True for _ in _quietly(resources())):
             raise
@@ -345,7 +361,7 @@ class _Pending:
         yield from self._all.values()
 
 
-def _gather(resource: Json, full_url: object, place: str, facts: Facts, pending: _Pending, depth: int = 0) -> None:
+def _gather(resource: Json, full_url: object, place: str, facts: Facts, pending: _Pending | None, depth: int = 0) -> None:
     kind = resource.get("resourceType")
     if kind in Facts.TYPES:
         facts.add(resource, full_url)
@@ -353,7 +369,7 @@ def _gather(resource: Json, full_url: object, place: str, facts: Facts, pending:
         for number, entry in enumerate(map(as_map, as_list(resource.get("entry"))), 1):
             inner = as_map(entry.get("resource"))
             _gather(inner, entry.get("fullUrl"), f"{place}, entry {number}", facts, pending, depth + 1)
-    elif kind in DOCUMENTS:
+    elif kind in DOCUMENTS and pending is not None:
         needs = _needs(resource)
         if needs:
             pending.add(place, resource, needs)

@@ -68,6 +68,7 @@ _TEXT_TYPES = frozenset(("TX", "FT", ""))
 _WITHHELD = {"D": "deleted", "W": "posted as wrong"}  # table 0085
 _WITHDRAWN = {"CA": "cancelled", "OB": "obsolete"}  # TXA-19, table 0273
 _NOT_SIGNED = {"DI": "dictated", "DO": "documented", "IN": "incomplete", "IP": "in progress", "PA": "pre-authenticated"}  # 0271
+_MANY_WORDS = 8
 _LOINC = re.compile(r"\d{1,7}-\d")
 
 
@@ -517,14 +518,14 @@ def _documents(
     remarks: tuple[str, ...],
 ) -> Iterator[Reading]:
     writing = _Writing()
-    names = {message.raw(s, 3) for n, s in report.items if n == "OBX"}
+    names = Counter(message.raw(s, 3) for n, s in report.items if n == "OBX")
     for name, segment in report.items:
         if name == "NTE":
             comment = _lines_of_text(message, message.raw(segment, 3))
             if comment.strip():
                 writing.blocks.append(f"Comment: {comment}")
         else:
-            _add(message, segment, writing, place, is_result=source.startswith("ORU"), title=title, has_headings=len(names) > 1)
+            _add(message, segment, writing, place, is_result=source.startswith("ORU"), title=title, names=names)
     for i, cda in enumerate(writing.cdas):
         try:
             own_id = note_id if i == 0 and not any(b.strip() for b in writing.blocks) else f"{note_id}#cda{i + 1}"
@@ -574,7 +575,7 @@ def _add(
     *,
     is_result: bool,
     title: str,
-    has_headings: bool,
+    names: Counter[str],
 ) -> None:
     """Add an observation to the text."""
     kind = message.component_of(obx, 2).upper()
@@ -588,10 +589,11 @@ def _add(
         _add_document(message, obx, kind, writing, f"{place}, OBX {number if number.isdecimal() else '?'},")
         return
     raw = message.raw(obx, 5)
-    if kind in _TEXT_TYPES or (kind == "ST" and not is_result):
+    is_line = kind == "ST" and (not is_result or _is_text_line(message, obx, raw, names))
+    if kind in _TEXT_TYPES or is_line:
         label = _SUFFIXES.get(code.rpartition(message.subcomponent)[2], "") or name
         key = message.raw(obx, 3)
-        if has_headings and key != writing.heading:
+        if len(names) > 1 and key != writing.heading:
             writing.heading = key
             heading = heading_of(code if _LOINC.fullmatch(code) else "", label)
             if heading and label.lower() != title.lower():
@@ -607,6 +609,13 @@ def _add(
     unit = message.component_of(obx, 6, 1) or message.component_of(obx, 6, 2)
     reference = message.text(message.raw(obx, 7)).strip()
     writing.blocks.append(result_line(name or code, value, unit, reference, message.component_of(obx, 8)))
+
+
+def _is_text_line(message: _Message, obx: Any, raw: str, names: Counter[str]) -> bool:  # noqa: ANN401 - a segment of python-hl7
+    """Whether a string is a line of a report and not a result: it has neither unit nor range, and is long or one of several."""
+    if message.raw(obx, 6) or message.raw(obx, 7):
+        return False
+    return names[message.raw(obx, 3)] > 1 or len(raw.split()) >= _MANY_WORDS
 
 
 def _value(message: _Message, raw: str, kind: str) -> str:

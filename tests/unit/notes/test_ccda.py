@@ -175,3 +175,12 @@ def test_sections_inside_sections_are_not_lost():
     inner = section("b", "B", inner=section("c", "C"))
     text = ccda_document(cda(section("a", "A", inner=inner)), "n", "d.xml", {}).note.text
     assert text == "A:\na\n\nB:\nb\n\nC:\nc"
+
+
+@pytest.mark.parametrize("wrap", ["{}", "<component {ns}>{}</component>"])
+def test_a_section_that_stands_alone_is_read(tmp_path, wrap):
+    ns = 'xmlns="urn:hl7-org:v3"'
+    inner = f"<section {ns}><title>Plan</title><text>Inhaler.</text></section>"
+    found = read(wrap.replace("{ns}", ns).replace("{}", inner).encode(), tmp_path)
+    assert found.note.text == "Plan:\nInhaler."
+    assert found.remarks[0].startswith("a piece of a document")

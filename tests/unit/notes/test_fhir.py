@@ -333,3 +333,22 @@ def test_no_message_repeats_the_text(tmp_path):
 
 def test_notes_of_leaves_the_rest_out(synthea):
     assert len(list(notes_of(iter(synthea)))) == 3
+
+
+def test_reports_of_a_bulk_export_do_not_wait_for_results_of_other_files(tmp_path):
+    rows = [{"resourceType": "DiagnosticReport", "id": f"r{i}", "result": [{"reference": f"Observation/o{i}"}]} for i in range(3)]
+    path = tmp_path / "DiagnosticReport.ndjson"
+    path.write_text("\n".join(map(json.dumps, rows)))
+    assert kinds(read(path)) == [("Failure", "CS182")] * 3
+
+
+def test_ndjson_with_its_observations_puts_them_into_the_report(tmp_path):
+    report = {
+        "resourceType": "DiagnosticReport",
+        "id": "r1",
+        "code": {"text": "BMP"},
+        "result": [{"reference": "Observation/o1"}],
+    }
+    value = {"resourceType": "Observation", "id": "o1", "status": "final", "code": {"text": "K"}, "valueInteger": 4}
+    (tmp_path / "x.ndjson").write_text("\n".join(map(json.dumps, [report, value])))
+    assert [r.note.text for r in read(tmp_path / "x.ndjson") if isinstance(r, Document)] == ["RESULTS: BMP\nK: 4"]

@@ -239,3 +239,13 @@ def test_a_text_file_that_is_a_message_is_read_as_one(tmp_path):
 def test_the_text_never_enters_a_log(read, caplog):
     read(mdm(r"OBX|1|FT|||Zebrafish \Q9\ syndrome \C2842\ \Zab\ \\ x"))
     assert "Zebrafish" not in caplog.text
+
+
+def test_strings_that_are_lines_of_a_report_are_its_text(read):
+    (found,) = read(oru("OBR|1||F1|^XR CHEST", "OBX|1|ST|^XR CHEST||Heart is large.", "OBX|2|ST|^XR CHEST||No effusion."))
+    assert found.note.text == "XR CHEST\nHeart is large.\nNo effusion."
+
+
+def test_a_string_that_is_a_result_keeps_its_name(read):
+    (found,) = read(oru("OBR|1||F1|^CULTURE", "OBX|1|ST|^Organism||MRSA"))
+    assert found.note.text == "RESULTS: CULTURE\nOrganism: MRSA"
