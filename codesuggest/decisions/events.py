@@ -40,7 +40,7 @@ from sqlalchemy import (
 from codesuggest.decisions.database import reading, writing
 from codesuggest.errors import BundleError, CodesuggestError, ConfigError, DecisionConflictError
 
-__all__ = ["GENESIS", "MAX_ID", "Chain", "Event", "Problem", "events"]
+__all__ = ["GENESIS", "MAX_ID", "NOT_IN_CHAIN", "Chain", "Check", "Event", "Problem", "events"]
 
 GENESIS = "0" * 64
 """The hash before the first event."""

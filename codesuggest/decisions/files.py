@@ -22,6 +22,7 @@ from codesuggest.decisions.log import DecisionLog
 from codesuggest.decisions.rows import FIELDS, RowReader, row_of
 from codesuggest.errors import CodesuggestError, ConfigError, DecisionConflictError, InputFormatError
 from codesuggest.notes.streams import lines_of, open_stream, stem_and_kind
+from codesuggest.notes.text import MAX_BYTES
 
 __all__ = ["FORMATS", "Imported", "Rejected", "export_events", "import_file"]
 
@@ -36,7 +37,6 @@ FORMATS: dict[str, str] = {
 """Ending to format; text formats may end in ``.gz`` as well (reading: ``.zst`` too)."""
 
 _BATCH = 2000
-_MAX_CELL = 1 << 20
 _MAX_LINES = 1000
 _FORMULA = re.compile(r"'*[=+\-@\t\r]")
 
@@ -286,6 +286,7 @@ class _Source:
         self.unread = tuple(sorted(k for k in unread if k.isidentifier() and len(k) <= 40))
 
     def _csv(self) -> Iterator[_Row]:
+        csv.field_size_limit(MAX_BYTES)
         header: list[str] | None = None
         with open_stream(self.path) as (stream, _):
             for number, cells, raw in _records(self._lines(stream), self.delimiter):
@@ -313,7 +314,7 @@ class _Source:
 
     def _lines(self, stream: BinaryIO) -> Iterator[str]:
         is_first = True
-        while line := stream.readline(_MAX_CELL):
+        while line := stream.readline(MAX_BYTES):
             if is_first:
                 if line.startswith((b"\xff\xfe", b"\xfe\xff")):
                     raise InputFormatError(
@@ -370,15 +371,16 @@ def _records(lines: Iterable[str], delimiter: str) -> Iterator[tuple[int, list[s
     number = 0  # lines taken for good
     while True:
         held: list[str] = []
-        n_quotes = 0
+        n_quotes = size = 0
         cells: list[str] | None = None
         while line := waiting.popleft() if waiting else next(source, ""):
             held.append(line)
+            size += len(line)
             n_quotes += line.count('"')
             if n_quotes % 2 == 0:
                 cells = _cells("".join(held), delimiter)
                 break
-            if len(held) >= _MAX_LINES:
+            if len(held) >= _MAX_LINES or size > MAX_BYTES:
                 break
         if not held:
             return
@@ -424,6 +426,12 @@ def export_events(events: Iterable[Event], path: str | Path, *, file_format: str
     """
     path = Path(path)
     kind = format_of(path, file_format)
+    if path.suffix.lower() == ".zst" or (path.suffix.lower() == ".gz" and kind == "parquet"):
+        raise ConfigError(
+            "CS535",
+            f"{path.name!r} cannot be written in that compression. Expected .gz for text, or Parquet, which compresses by itself. "
+            "Name it so.",
+        )
     with _whole(path) as temporary:
         if kind == "parquet":
             return _write_parquet(events, temporary)

@@ -101,7 +101,7 @@ class TestRoundTrip:
         done = import_file(full_log, file)
         assert (done.n_new, done.n_known) == (0, n)
 
-    @settings(max_examples=30)
+    @settings(max_examples=15)
     @given(
         st.lists(
             st.tuples(
@@ -131,6 +131,15 @@ class TestRoundTrip:
         export_events(full_log.chain.read(), file)
         with file.open(encoding="utf-8", newline="") as stream:
             assert not [c for row in csv.reader(stream) for c in row if c.startswith(("=", "+", "-", "@", "\t", "\r"))]
+
+    @pytest.mark.parametrize("ending", ENDINGS)
+    def test_a_review_of_many_suggestions_reads_back(self, log, tmp_path, ending):
+        shown = tuple(Shown("n1", "E11.65", i, 1 / i) for i in range(1, 5000))
+        log.record(Review("e1", ("n1",), "coder", "ann", NOON, NOON, shown, event_id="r1"))
+        export_events(log.chain.read(), tmp_path / f"log.{ending}")
+        with DecisionLog(tmp_path / "other.sqlite") as other:
+            import_file(other, tmp_path / f"log.{ending}")
+            assert next(other.reviews()).shown == shown
 
     def test_every_line_of_an_export_keeps_the_schema(self, full_log):
         validator = jsonschema.Draft202012Validator(row_schema())
@@ -163,7 +172,10 @@ class TestRoundTrip:
         assert file.read_text() == "as it was"
         assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
 
-    @pytest.mark.parametrize(("name", "error"), [("log.xlsx", "CS535"), ("none/log.csv", "CS537")])
+    @pytest.mark.parametrize(
+        ("name", "error"),
+        [("log.xlsx", "CS535"), ("log.jsonl.zst", "CS535"), ("log.parquet.gz", "CS535"), ("none/log.csv", "CS537")],
+    )
     def test_where_nothing_can_be_written(self, full_log, tmp_path, name, error):
         with pytest.raises(ConfigError, match=error):
             export_events(full_log.chain.read(), tmp_path / name)
@@ -400,7 +412,7 @@ class TestRejects:
         with pytest.raises(ConfigError, match="CS537"):
             import_file(log, write(tmp_path / "a.jsonl", "?\n"), rejects=tmp_path / "none" / "aside.jsonl")
 
-    @settings(max_examples=60)
+    @settings(max_examples=30)
     @given(st.binary(max_size=300))
     @pytest.mark.parametrize("ending", ["csv", "jsonl"])
     def test_any_bytes_are_read_or_refused(self, tmp_path, ending, data):

@@ -366,6 +366,7 @@ def decisions(draw, note_ids=ids):
     )
 
 
+@settings(max_examples=60)
 @given(decisions())
 def test_an_event_of_a_decision_gives_the_decision(made):
     assert decision_of(to_event(made)) == made
@@ -375,7 +376,7 @@ def test_an_event_of_a_review_gives_the_review():
     assert review_of(to_event(review())) == review()
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.lists(decisions(st.sampled_from(["n1", "n2"])), max_size=12))
 def test_replaying_the_log_gives_the_state(made):
     with DecisionLog("sqlite://") as log:
@@ -394,7 +395,7 @@ def test_replaying_the_log_gives_the_state(made):
     assert state == expected
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.lists(decisions(st.sampled_from(["n1", "n2"])), max_size=12), st.randoms(use_true_random=False))
 def test_what_stands_does_not_depend_on_the_order_of_recording(made, random):
     distinct = list({d.when: d for d in made}.values())
