@@ -14,7 +14,7 @@ LAYERS = (
     {"errors", "records"},  # vocabulary
     {"codes", "notes", "config"},  # reference
     {"extract", "rank", "edits", "queries", "decisions"},  # workers
-    {"model", "suggester", "querying", "batch", "learn", "audit", "html_page"},  # composition
+    {"model", "suggester", "querying", "query_log", "batch", "learn", "audit", "html_page"},  # composition
     {"cli", "__main__", "display", "doctor", "schema", "desk", "claims", "terminal", "learn.model_commands"},  # surfaces; and every `commands` module
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names} | {"commands": len(LAYERS) - 1}
