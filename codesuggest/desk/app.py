@@ -59,6 +59,7 @@ _STATUS = {
     422: "A field is wrong.",
     428: "If-Match is missing.",
     429: "Too many failed log-ins.",
+    431: "The head of the request is too large.",
     500: "A fault of the program.",
     503: "Too busy, or the database cannot be used.",
 }
@@ -115,7 +116,7 @@ class Services:
 def _responses(kind: type[Any] | None, *statuses: int, ok: int = 200) -> dict[int | str, dict[str, Any]]:
     """Describe the answers of a route; those of the guard are everywhere."""
     good: dict[str, Any] = {"description": "Done."} if kind is None else {"model": kind, "description": "Done."}
-    everywhere = (400, 401, 403, 404, 408, 409, 413, 422, 500, 503)
+    everywhere = (400, 401, 403, 404, 408, 409, 413, 422, 431, 500, 503)
     return {ok: good, **{s: {"model": m.ErrorOut, "description": _STATUS[s]} for s in sorted({*everywhere, *statuses})}}
 
 

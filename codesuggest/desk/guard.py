@@ -40,6 +40,7 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _LOGIN = "/api/v1/session"
 _PUBLIC = ("/api/v1/health",)
 _LOGIN_BYTES = 16_384
+_HEAD_BYTES = 32_768
 _HEADERS = (
     (
         b"content-security-policy",
@@ -157,6 +158,8 @@ class Guard:
         headers: dict[bytes, bytes] = {}
         for name, value in scope["headers"]:
             headers.setdefault(name, value)
+        if sum(len(name) + len(value) for name, value in scope["headers"]) > _HEAD_BYTES:
+            raise _Refused(431, "CS609", f"The head of the request is larger than {_HEAD_BYTES:,} bytes. Expected less. Send fewer cookies.")
         self._check_host(headers)
         path, method = scope["path"], scope["method"]
         scope.setdefault("state", {})["identity"] = None
