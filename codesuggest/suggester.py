@@ -459,7 +459,7 @@ class Suggester:
         return found
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=8192)
 def _title_of(release: Release, code: str) -> str:
     return release.title(code)
 

@@ -535,8 +535,8 @@ class Lexicon:
             )
             for k, rows in json.loads((folder / "aliases.json").read_text(encoding="utf-8")).items()
         }
-        self.term = lru_cache(maxsize=8192)(self._term)
-        self.terms_of = lru_cache(maxsize=8192)(self._terms_of)
+        self.term = lru_cache(maxsize=4096)(self._term)
+        self.terms_of = lru_cache(maxsize=4096)(self._terms_of)
         self._texts = b""
         self._text_ends: NDArray[np.int64] = np.zeros(0, np.int64)
 

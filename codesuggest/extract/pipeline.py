@@ -89,7 +89,7 @@ class Extractor:
         flags = self._flags.get(low, 0) | flags_of(low)
         if is_repaired:
             flags |= REPAIRED
-        if self.matcher.beginnings(low):
+        if self.matcher.is_asked(low):
             flags |= ASKED
         if len(low) <= 2 and low.isdigit():
             flags |= SHORT_NUMBER

@@ -7,7 +7,6 @@ Names of body systems inside a review of systems or an examination do not open a
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -22,7 +21,7 @@ _LINE = re.compile(
     re.MULTILINE,
 )
 # Inline heading: after a sentence end or a semicolon, always with a colon.
-_INLINE = re.compile(r"(?<=[.;\])])[^\S\n]+([A-Z][A-Za-z0-9/&' ]{1,40}?):")
+_INLINE = re.compile(r"[.;\])][^\S\n]++([A-Z][A-Za-z0-9/&' ]{1,40}):")
 _SQUEEZE = re.compile(r"[^a-z0-9]+")
 
 
@@ -45,25 +44,6 @@ class RawSection:
     start: int
     body: int
     end: int
-
-
-# Without one of these near its beginning a long line is prose.
-_MAY_HEAD = re.compile(r"[:\t]|[-–—][^\S\n]|[^\S\n]{2}")
-_HEAD_WITHIN = 200
-
-
-def _lines_with_heading(text: str) -> Iterator[re.Match[str]]:
-    """Match the heading of every line that has one."""
-    start, n = 0, len(text)
-    while start < n:
-        stop = text.find("\n", start)
-        if stop < 0:
-            stop = n
-        if stop - start <= _HEAD_WITHIN or _MAY_HEAD.search(text, start, start + _HEAD_WITHIN):
-            m = _LINE.match(text, start)
-            if m is not None:
-                yield m
-        start = stop + 1
 
 
 @lru_cache(maxsize=4096)
@@ -95,7 +75,7 @@ def find_sections(text: str) -> list[RawSection]:
     [('pmh', 0), ('assessment_plan', 12)]
     """
     found: list[tuple[int, int, str]] = []
-    for m in _lines_with_heading(text):
+    for m in _LINE.finditer(text):
         heading = m.group(1)
         separator = m.group(2)
         key = _key(heading)

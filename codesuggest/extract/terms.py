@@ -241,7 +241,7 @@ class TermMatcher:
         self.lexicon = lexicon
         self.release = release
         self.organisms = range(release.index("B95"), release.subtree_range(release.index("B97"))[1])
-        self.describe = lru_cache(maxsize=8192)(self._describe)
+        self.describe = lru_cache(maxsize=4096)(self._describe)
         self._selected = frozenset(t for t, (_, c) in lexicon.contexts.items() if not _SELECTORS.isdisjoint(c))
         conditions = [c for _, c in lexicon.contexts.values()]
         conditions.extend(dict(a.conditions) for group in lexicon.aliases.values() for a in group)
@@ -249,7 +249,7 @@ class TermMatcher:
         self._asked = frozenset(v for c in conditions for name in ("near", "not") for v in c.get(name, ()) if " " not in v)
         self._lengths = sorted({len(v) for v in self._asked})
         self._asked_starts = frozenset(v[:4] for v in self._asked)
-        self.beginnings = lru_cache(maxsize=8192)(self._find_beginnings)
+        self.beginnings = lru_cache(maxsize=4096)(self._find_beginnings)
         self._split: dict[int, tuple[frozenset[str], tuple[str, ...]]] = {}
         self._long_words: dict[str, list[str]] = {}
 
@@ -277,10 +277,12 @@ class TermMatcher:
     def _core(self, expansion: tuple[int, ...]) -> set[int]:
         return {w for w in expansion if w not in self._sides}
 
+    def is_asked(self, word: str) -> bool:
+        """Whether a word may begin with a value of a condition."""
+        return word[:4] in self._asked_starts or word in self._asked
+
     def _find_beginnings(self, word: str) -> frozenset[str]:
         """Return the values of conditions that a word begins with."""
-        if word[:4] not in self._asked_starts and word not in self._asked:
-            return frozenset()
         n = len(word)
         # a value of three letters or fewer asks for the whole word
         return frozenset(word[:k] for k in self._lengths if (k == n or 3 < k < n) and word[:k] in self._asked)

@@ -49,7 +49,7 @@ OBSTETRIC = 1 << 10  # may speak of a pregnancy
 CUE_FIRST = 1 << 11  # the first word of a longer cue
 CUE_SECOND = 1 << 12  # the second
 
-_KEPT = 32_768  # pieces remembered; a table that has grown beyond forgets all before the next note
+_KEPT = 24_576  # pieces remembered; a table that has grown beyond forgets all before the next note
 # The parts of an entry: place of the lowest bit, and greatest value.
 _FLAGS, _NUMBER, _LINES, _LEAD, _LENGTH = (0, 0xFFFF), (16, 0xFFFFF), (36, 0x3), (38, 0xFFF), (50, 0xFFF)
 
