@@ -598,6 +598,48 @@ def test_a_lost_answer_is_no_second_decision(desk, new_page):
     assert chart.actions() == [("accept", code, code)]
 
 
+def test_a_lost_answer_to_finish_is_no_second_review(desk, new_page):
+    chart = desk.chart(Note("x", "ASSESSMENT\nEssential hypertension\n", kind="visit note", setting="outpatient"))
+    page = open_chart(new_page(), chart)
+    accept_all(page)
+    lost = []
+
+    def lose(route):
+        if lost:
+            route.continue_()
+            return
+        lost.append(route.fetch())
+        route.abort()
+
+    page.route("**/finish", lose)
+    page.keyboard.press("f")
+    page.wait_for_selector("dialog .good")
+    finish = page.get_by_role("button", name="Finish chart")
+    finish.click()
+    sync_api.expect(page.locator("dialog .problem").first).to_contain_text("cannot be reached")
+    finish.click()
+    page.get_by_role("heading", name="Chart finished").wait_for()
+    assert len(list(desk.log.reviews(encounter_id=chart.encounter_id))) == 1
+
+
+def test_a_chart_is_put_on_hold_and_taken_up_again(desk, new_page):
+    chart = desk.chart("a-007")
+    page = open_chart(new_page(), chart)
+    page.get_by_role("button", name="Chart options").click()
+    page.get_by_label("Reason").fill("waits for the pathology report")
+    page.get_by_role("button", name="Hold").click()
+    page.wait_for_selector("body.page-worklist[data-ready]")
+    row = page.get_by_role("row").filter(has_text=chart.encounter_id)
+    sync_api.expect(row).to_contain_text("On hold")
+    row.get_by_role("button", name="Open").click()
+    sync_api.expect(page.locator("#banner")).to_contain_text("on hold: waits for the pathology report")
+    page.get_by_role("button", name="Go on with it now").click()
+    sync_api.expect(page.locator("#banner")).to_be_hidden()
+    page.keyboard.press("a")
+    saved(page)
+    assert len(chart.actions()) == 1
+
+
 def test_after_the_session_ended_nothing_is_lost(desk, new_page):
     chart = desk.chart("a-007")
     page = open_chart(new_page(), chart)

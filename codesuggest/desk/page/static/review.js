@@ -305,7 +305,7 @@ function setPoaUnlessExempt(row, poa) {
   if (at < 0) return;
   const { poa_exempt: exempt } = chart.sequence[at];
   chart.setPoa(at, exempt ? null : poa);
-  if (!exempt) putDraft();
+  putDraft(); // an exempt one too: a draft on its way may hold the value
   draw();
 }
 
@@ -583,6 +583,7 @@ async function finish() {
     return;
   }
   history = [];
+  finishId = null;
   readOnly = true;
   chart.info = { ...chart.info, ...answer.chart };
   byId("last-words").textContent = "";
