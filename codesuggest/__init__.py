@@ -39,6 +39,8 @@ if _TYPE_CHECKING:
     from codesuggest.decisions import DecisionLog
     from codesuggest.edits import Claim, check, check_result
     from codesuggest.learn.retraining import retrain
+    from codesuggest.queries.linter import lint_query
+    from codesuggest.querying import find_queries
 
 __all__ = [
     "BundleError",
@@ -65,6 +67,8 @@ __all__ = [
     "__version__",
     "check",
     "check_result",
+    "find_queries",
+    "lint_query",
     "load",
     "retrain",
     "score",
@@ -77,6 +81,8 @@ _LATER = {
     "retrain": "codesuggest.learn.retraining",
     "check": "codesuggest.edits",
     "check_result": "codesuggest.edits",
+    "find_queries": "codesuggest.querying",
+    "lint_query": "codesuggest.queries.linter",
     "score": "codesuggest.batch",
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +13,7 @@ from codesuggest.codes import Releases
 from codesuggest.errors import CodesuggestError
 from codesuggest.queries.engine import NoteFacts, raise_queries
 from codesuggest.queries.wording import Wording
-from codesuggest.records import Failure, Note, Query
+from codesuggest.records import Failure, Note, Query, Result
 
 if TYPE_CHECKING:
     from codesuggest.extract.convert import Extraction
@@ -82,6 +83,10 @@ class QueryFinder:
             is_billable=lambda code: self._billable(code, day),
             limit=self.limit,
         )
+
+    def onto(self, result: Result, note: Note) -> Result:
+        """Return a result with the queries of its note, taken as an encounter of its own."""
+        return replace(result, queries=self.find([note]))
 
     def _is_billable(self, code: str, day: dt.date | None) -> bool:
         release = self.suggester.model.release if day is None else self._releases.on(day, self.suggester.model.release.system)
@@ -164,7 +169,3 @@ def encounters_of(notes: Iterable[Note | Failure]) -> list[list[Note] | Failure]
         group.sort(key=lambda n: n.date_of_service or dt.date.min)
     return result
 
-
-def failure_of(notes: Sequence[Note], error: CodesuggestError) -> Failure:
-    """Return what stands in the place of an encounter whose queries could not be found."""
-    return Failure(notes[0].note_id, error.error_id, error.message)
