@@ -29,6 +29,7 @@ from codesuggest.desk.tables import stamp
 from codesuggest.desk.worklist import is_sampled
 from codesuggest.edits import Tables, default_tables
 from codesuggest.errors import CodesuggestError, DecisionConflictError, InvalidCodeError, InvalidSpanError
+from codesuggest.queries.linter import lint_query
 from codesuggest.records import Decision, FinalCode, Review, Span
 
 __all__ = ["Acknowledged", "Coding", "Wanted"]
@@ -367,6 +368,8 @@ class Coding:
     ) -> dict[str, Any]:
         """Write a query to the physician, with the words of the documents that it quotes; it is not sent yet.
 
+        What the linter has to say of the wording stands in ``problems``; a person still decides whether to send it.
+
         Raises
         ------
         InvalidSpanError
@@ -381,7 +384,15 @@ class Coding:
             {"document": d, "start": start, "end": end, "excerpt": contents.documents[d].text[start:end]}
             for d, start, end in places
         ]
-        body = {"topic": topic, "question": question, "options": list(options), "indicators": indicators, "problems": []}
+        quoted = [f'"{i["excerpt"]}"' for i in indicators]
+        found = lint_query(
+            "\n".join([question, *quoted]),
+            note_text="\n\n".join(d.text for d in contents.documents),
+            options=options,
+            title=topic,
+        )
+        problems = [{"rule": f.rule, "severity": f.severity, "message": f.message} for f in found]
+        body = {"topic": topic, "question": question, "options": list(options), "indicators": indicators, "problems": problems}
         return self.store.add_query(chart_id, who, body)
 
     # -- finishing ---------------------------------------------------------------------------------------------------

@@ -431,6 +431,7 @@ class LintOut(_Out):
     """What is wrong with the wording of a query."""
 
     rule: str
+    severity: Literal["error", "warning", "advice"]
     message: str
 
 

@@ -276,6 +276,14 @@ def test_the_life_of_a_query(desk):
     assert any(r["component"] == "queries" and r["points"] == 10.0 for r in chart["reasons"])
 
 
+def test_a_query_that_leads_is_marked_and_not_kept_back(lite):
+    question = "Please document sepsis so that the DRG reflects the severity."
+    query = lite.coding.write_query(lite.id, lite.who("ann"), "infection", question, [], [])
+    rules = {p["rule"] for p in query["problems"]}
+    assert {"LINT-LEADING", "LINT-MONEY", "LINT-NO-INDICATORS"} <= rules
+    assert lite.store.move_query(lite.id, query["query_id"], lite.who("ann"), "send")["status"] == "sent"
+
+
 @pytest.mark.parametrize("what", ["answer", "send"])
 def test_a_query_that_was_withdrawn_goes_nowhere(lite, what):
     query = lite.coding.write_query(lite.id, lite.who("ann"), "organism", "Please clarify.", [], [])

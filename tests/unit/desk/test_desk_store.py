@@ -87,6 +87,18 @@ def test_facts_of_the_encounter_come_with_the_import(desk):
     assert found.date_of_service == "2026-05-09"  # the discharge date chooses the release
 
 
+def test_impact_counts_cc_and_mcc_of_the_codes_put_forward(lite, tmp_path):
+    """With the user's table; J18.9 is an MCC and E11.9 nothing in MS-DRG v41, here as a table of two lines."""
+    (tmp_path / "cc.csv").write_text("icd_code,cc_mcc,pdx_group\nJ189,MCC,No Excl\nN179,CC,No Excl\n", encoding="utf-8")
+    (tmp_path / "groups.csv").write_text("pdx_group,pdx_icd\n", encoding="utf-8")
+    tables = {"cc_levels": str(tmp_path / "cc.csv"), "cc_groups": str(tmp_path / "groups.csv"), "cc_version": "41"}
+    store = Store(lite.services.engine, dataclasses.replace(lite.services.settings, **tables), clock=lite.clock)
+    n = note("a", encounter_id="E-1")
+    store.add([(n, lite.score(n))], who=FEEDER)
+    impact = next(r for r in store.worklist(lite.who("ann"))[0][0]["reasons"] if r["component"] == "impact")
+    assert (impact["points"], impact["words"]) == (10.0, "1 code put forward is MCC, 0 CC")
+
+
 # -- the queue ------------------------------------------------------------------------------------------------------------
 
 
