@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from codesuggest.codes import Releases
-from codesuggest.errors import CodesuggestError
 from codesuggest.queries.engine import NoteFacts, raise_queries
 from codesuggest.queries.wording import Wording
 from codesuggest.records import Failure, Note, Query, Result

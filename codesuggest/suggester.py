@@ -7,7 +7,7 @@ import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ from codesuggest.records import Alternative, Evidence, Failure, Mention, Note, R
 
 if TYPE_CHECKING:
     from codesuggest.edits import Tables
+    from codesuggest.querying import QueryFinder
 
 __all__ = ["Suggester", "check_note", "load"]
 
@@ -153,12 +154,15 @@ class Suggester:
 
     # -- one note ----------------------------------------------------------------------------------------------------
 
-    def suggest(self, note: Note) -> Result:
+    def suggest(self, note: Note, *, queries: bool = False) -> Result:
         """Suggest codes for one note.
 
         Parameters
         ----------
         note : Note
+        queries : bool
+            Also find what a physician should be asked (`codesuggest.querying`), the note being an encounter of its own. It
+            costs about as much time again as the extraction, and batch scoring leaves it out.
 
         Returns
         -------
@@ -188,7 +192,14 @@ class Suggester:
             versions={"codesuggest": __version__, "model": self.model.sha256, "icd10cm": release.effective.isoformat()},
             sections=extraction.sections,
         )
-        return self._edited(result, note, release)
+        result = self._edited(result, note, release)
+        return replace(result, queries=self._finder_of_queries.of([(note, extraction)])) if queries else result
+
+    @cached_property
+    def _finder_of_queries(self) -> QueryFinder:
+        from codesuggest.querying import QueryFinder
+
+        return QueryFinder(self)
 
     def warm_up(self) -> None:
         """Open what the first note would open: the tables of the edits in force on the release's first day."""

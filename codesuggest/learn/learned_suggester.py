@@ -32,7 +32,7 @@ class LearnedSuggester(Suggester):
         self.releases = releases or Releases()
         self.threshold = learned.threshold
         self._release_on = {}
-        self._titles = {}
+        self._titles: dict[str, dict[str, str]] = {}
         self._last_effective = None
         if learned.base is not None:
             self.extractor = learned.base.extractor
@@ -43,7 +43,7 @@ class LearnedSuggester(Suggester):
         """Open a learned model folder."""
         return cls(LearnedModel.open(folder))
 
-    def suggest(self, note: Note) -> Result:
+    def suggest(self, note: Note, *, queries: bool = False) -> Result:
         """Suggest codes for one note; see :meth:`Suggester.suggest`."""
         check_note(note)
         release = self._release(note)
@@ -88,7 +88,9 @@ class LearnedSuggester(Suggester):
             versions={"codesuggest": __version__, "model": self.model.sha256, key: release.effective.isoformat()},
             sections=sections,
         )
-        return self._edited(result, note, release) if release.system == "ICD-10-CM" else result
+        if release.system == "ICD-10-CM":
+            result = self._edited(result, note, release)
+        return self._finder_of_queries.onto(result, note) if queries else result
 
     def _described(self, code: str, release: Release) -> tuple[str, bool, bool]:
         """Title, whether billable, whether known; a code cut short has the title of the nearest code."""
