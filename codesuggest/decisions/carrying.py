@@ -1,4 +1,9 @@
-"""Codes of older releases, carried across to the one that is learned for."""
+"""Codes of older releases, carried across to the one that is learned for.
+
+Decision (2026-11): a header of the target (a code with more specific ones below it) that no release at hand ever billed is kept as it
+is, and said to be not billable. Registries, other countries and research code by category; to learn for them is to learn their codes.
+Where the release is at hand that billed it, the code was split, and goes to a successor or is listed. So bring the older releases.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +36,8 @@ class Fate:
     code : str or None
         The code that stands for it in the target release; None when there is none, or nobody can tell which.
     relation : str
-        ``"same"``; ``"parent"``, ``"child"``, ``"title"`` as `Successor.relation`; ``"split"`` when several fit, ``"deleted"`` when
-        none does, ``"unknown"`` when no release at hand has it.
+        ``"same"``; ``"not billable"`` when it is kept as a header; ``"parent"``, ``"child"``, ``"title"`` as `Successor.relation`;
+        ``"split"`` when several fit, ``"deleted"`` when none does, ``"unknown"`` when no release at hand has it.
     candidates : tuple of str
         Where it may have gone.
     """
@@ -64,7 +69,7 @@ class Carrier:
     >>> Carrier(Releases(), "ICD-10-CM").fate("E11.65")
     Fate(code='E11.65', relation='same', candidates=())
     >>> Carrier(Releases(), "ICD-10-CM").fate("E11").relation
-    'split'
+    'not billable'
     """
 
     def __init__(self, releases: Releases, system: str, day: date | None = None) -> None:
@@ -93,7 +98,7 @@ class Carrier:
             return Fate(code, "same")
         found = self._successors(code)
         if found is None:
-            return Fate(None, "unknown")
+            return Fate(code, "not billable") if code in self.target else Fate(None, "unknown")
         sure = [s for s in found if s.relation != "title" or s.score >= MIN_SCORE]
         names = tuple(s.code for s in found)
         if len(sure) == 1:
@@ -104,13 +109,10 @@ class Carrier:
         return Fate(None, "split" if found else "deleted", names)
 
     def _find(self, code: str) -> tuple[Successor, ...] | None:
-        """Return where a code went by the newest older release that bills it; None when no release has it."""
+        """Return where a code went by the newest older release that bills it; None when none does."""
         for release in self._older:
             if code in release and release.is_billable(code):
                 return self._moved(release).get(code, ())
-        if code in self.target:  # a header today, and no older release tells what it was
-            below = self.target.descendants(code, billable_only=True)
-            return tuple(Successor(c, self.target.title(c), "child", 0.0) for c in below)
         return None
 
     def _moves(self, old: Release) -> dict[str, tuple[Successor, ...]]:

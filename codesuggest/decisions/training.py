@@ -110,13 +110,14 @@ class LeftOut:
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """A code of an older release that was learned as another.
+    """A code of an older release that was learned as another, or a header that was learned as it is.
 
     Parameters
     ----------
     old, new : str
+        The same for a header.
     relation : str
-        As `codesuggest.codes.changes.Successor.relation`.
+        As `codesuggest.codes.changes.Successor.relation`; ``"not billable"`` for a header.
     n : int
         Notes.
     """
@@ -167,7 +168,8 @@ class TrainingRows:
             "positives with evidence": with_evidence,
             "rejected": sum(len(row.rejected) for row in self.rows),
             "passed over": sum(len(row.passed_over) for row in self.rows),
-            "carried": sum(c.n for c in self.carried),
+            "carried": sum(c.n for c in self.carried if c.new != c.old),
+            "not billable": sum(c.n for c in self.carried if c.new == c.old),
             **{f"left out: {reason}": n for reason, n in sorted(Counter(item.reason for item in self.left_out).items())},
         }
 
@@ -460,7 +462,7 @@ class _Rows:
             some = ", ".join(fate.candidates[:8]) + (" …" if len(fate.candidates) > 8 else "")
             detail = f"{fate.relation}: {some}" if some else fate.relation
             self.left_out.append(LeftOut("not carried", note.note_id, code, event_id, detail))
-        elif fate.code != code:
+        elif fate.relation != "same":
             self.carried[code, fate.code, fate.relation] += 1
         return fate.code
 

@@ -10,7 +10,6 @@ import pytest
 from codesuggest.codes.build import compile_release
 from codesuggest.codes.releases import Releases, shipped_folder
 from codesuggest.decisions import DecisionLog
-from codesuggest.decisions.carrying import Carrier
 from codesuggest.decisions.training import REASONS, notes_of, side_of, training_rows
 from codesuggest.errors import ConfigError, NoReleaseError
 from codesuggest.records import Decision, FinalCode, Note, Review, Shown, Span
@@ -325,8 +324,11 @@ class TestReleases:
         found = rows(decision("I48.1"))
         assert (set(found.rows[0].positives), found.release) == ({"I48.1"}, "")
 
-    def test_a_header_goes_to_its_only_child(self):
-        assert Carrier(Releases(shipped_folder()), "ICD-10-CM").fate("I1A").code == "I1A.0"
+    def test_a_header_that_was_never_billed_is_kept_and_said(self, rows):
+        found = rows(decision("E11"), releases=Releases(shipped_folder()))
+        assert set(found.rows[0].positives) == {"E11"}
+        assert [(c.old, c.new, c.relation, c.n) for c in found.carried] == [("E11", "E11", "not billable", 1)]
+        assert (found.counts()["carried"], found.counts()["not billable"]) == (0, 1)
 
     def test_a_system_without_a_release(self, rows):
         with pytest.raises(NoReleaseError, match="CS103"):
