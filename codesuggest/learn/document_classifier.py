@@ -7,7 +7,7 @@ ridge regression and of naive Bayes (CodiEsp: mean average precision .32 against
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ N_BUCKETS = 1 << 22
 _FLOOR = 0.04  # shares below are not kept: they never are among the five
 _TOP = 5
 _SMOOTHING = 1.0
+_GUESSED_WORDS = 4
 _CHUNK = 20_000_000  # entries of the note-by-n-gram table that are multiplied at once
 
 Ints = NDArray[np.int32]
@@ -73,7 +74,9 @@ class NgramCounts:
     count: Ints
 
     @classmethod
-    def fit(cls, X: tuple[Ints, Ints], Y: tuple[Ints, Ints], n_notes: int, n_codes: int, *, min_notes: int = 2) -> NgramCounts:
+    def fit(
+        cls, X: tuple[Ints, Ints], Y: tuple[Ints, Ints], n_notes: int, n_codes: int, *, min_notes: int = 2, floor: float = _FLOOR
+    ) -> NgramCounts:
         """Count.
 
         Parameters
@@ -85,6 +88,8 @@ class NgramCounts:
         n_notes, n_codes : int
         min_notes : int
             An n-gram that stands in fewer notes is not kept.
+        floor : float in [0, 1]
+            Least share of the notes of an n-gram that a code must have.
         """
         from scipy.sparse import csr_matrix
 
@@ -104,7 +109,7 @@ class NgramCounts:
             product = (part @ labels).tocsr()
             product.sort_indices()
             owner = np.repeat(np.arange(high - low), np.diff(product.indptr))
-            keep = product.data >= _FLOOR * notes[kept[low + owner]]
+            keep = product.data >= floor * notes[kept[low + owner]]
             codes.append(product.indices[keep].astype(np.int32))
             counts.append(product.data[keep].astype(np.int32))
             sizes.append(np.bincount(owner[keep], minlength=high - low))
@@ -117,6 +122,78 @@ class NgramCounts:
             np.concatenate(codes),
             np.concatenate(counts),
         )
+
+    def added(self, X: tuple[Ints, Ints], Y: tuple[Ints, Ints], n_notes: int) -> NgramCounts:
+        """Return the counts with those of more notes; arguments as for `fit`.
+
+        An n-gram that was seen once before and once now is not yet known: only what stood in two notes is kept.
+        """
+        n_codes = len(self.code_notes)
+        new = NgramCounts.fit(X, Y, n_notes, n_codes, min_notes=1, floor=0.0)
+        old_place = np.minimum(np.searchsorted(self.bucket, new.bucket), max(len(self.bucket) - 1, 0))
+        known = self.bucket[old_place] == new.bucket if len(self.bucket) else np.zeros(len(new.bucket), bool)
+        kept = known | (new.notes >= 2)
+        bucket = np.union1d(self.bucket, new.bucket[kept]).astype(np.int32)
+        notes = np.zeros(len(bucket), np.int64)
+        moved = np.searchsorted(bucket, self.bucket)
+        notes[moved] = self.notes
+        target = np.searchsorted(bucket, new.bucket[kept])
+        notes[target] += new.notes[kept]
+        # entries as sorted keys; the few new ones are added to or put between the many old ones
+        key = np.repeat(moved, np.diff(self.first)) * n_codes + self.code
+        count = self.count.astype(np.int32)
+        place = np.full(len(new.bucket), -1, np.int64)
+        place[kept] = target
+        owner = np.repeat(place, np.diff(new.first))
+        fresh = owner >= 0
+        more, value = owner[fresh] * n_codes + new.code[fresh], new.count[fresh]
+        at = np.searchsorted(key, more)
+        same = key[np.minimum(at, max(len(key) - 1, 0))] == more if len(key) else np.zeros(len(more), bool)
+        np.add.at(count, at[same], value[same])
+        key = np.insert(key, at[~same], more[~same])
+        count = np.insert(count, at[~same], value[~same]).astype(np.int32)
+        return NgramCounts(
+            self.n_notes + n_notes,
+            self.code_notes + new.code_notes,
+            bucket,
+            notes.astype(np.int32),
+            np.searchsorted(key, np.arange(len(bucket) + 1) * n_codes).astype(np.int64),
+            (key % n_codes).astype(np.int32),
+            count,
+        )
+
+    def telling(self, batch: Batch, codes: Sequence[Sequence[int]]) -> Iterator[tuple[int, int, NDArray[np.int64]]]:
+        """Yield (note, code, words) of the n-grams that speak most for given codes of each note.
+
+        Those that stand with the code in two notes or more, and in which a third of the notes or more have it; a few words a
+        code, not overlapping, the longer n-gram where two speak alike.
+        """
+        n_codes = len(self.code_notes)
+        wanted = np.array(sorted(i * n_codes + c for i, row in enumerate(codes) for c in row), np.int64)
+        if not len(wanted) or not len(self.bucket):
+            return
+        rows: dict[int, list[tuple[float, int, int, int]]] = {}
+        for n, (where, bucket) in enumerate(_places(batch), 1):
+            at = np.minimum(np.searchsorted(self.bucket, bucket), len(self.bucket) - 1)
+            hit = np.flatnonzero(self.bucket[at] == bucket)
+            owner, entry = expand(self.first[at[hit]], self.first[at[hit] + 1] - self.first[at[hit]])
+            start = where[hit[owner]]
+            key = batch.note[batch.content[start]].astype(np.int64) * n_codes + self.code[entry]
+            notes, count = self.notes[at[hit[owner]]], self.count[entry]
+            mine = wanted[np.minimum(np.searchsorted(wanted, key), len(wanted) - 1)] == key
+            mine &= (count >= 2) & (count >= notes / 3)
+            worth = (count - 1) / (notes + 0.5) + 0.02 * n  # a note does not count for itself
+            for k, w, s in zip(key[mine].tolist(), worth[mine].tolist(), start[mine].tolist(), strict=True):
+                rows.setdefault(k, []).append((-w, -n, s, n))
+        for k in sorted(rows):
+            taken: set[int] = set()
+            for _, _, start_of, length in sorted(rows[k]):
+                if not taken.isdisjoint(range(start_of, start_of + length)):
+                    continue
+                taken.update(range(start_of, start_of + length))
+                yield k // n_codes, k % n_codes, batch.content[start_of : start_of + length]
+                if len(taken) >= _GUESSED_WORDS:
+                    break
 
     def most_telling(self, batch: Batch, code: int) -> tuple[int, int] | None:
         """Return (place in ``batch.content``, words) of the n-gram that speaks most for a code; None where none does."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,11 @@ class PreparedNote:
     private: frozenset[int] = frozenset()
     rejected: frozenset[int] = frozenset()
     weights: dict[int, float] = field(default_factory=dict)
+
+    def unmarked(self) -> list[int]:
+        """Return the codes without evidence."""
+        marked = {c for c, _ in self.references}
+        return [c for c in self.codes.tolist() if c not in marked]
 
     def renumber(self, place: NDArray[np.int32]) -> None:
         """Give every code its new place."""
@@ -114,8 +119,8 @@ class FormCounts:
     right: Ints
     marked: Ints
 
-    def counted(self, mentions: Mentions, keys: NDArray[np.int64], n_codes: int, shift: int) -> None:
-        """Add the mentions of a batch; `keys` are the sorted ``note * n_codes + code`` of all notes, `shift` its first note."""
+    def counted(self, mentions: Mentions, keys: NDArray[np.int64], n_codes: int) -> None:
+        """Add the mentions of a batch; `keys` are the sorted ``note * n_codes + code`` of its notes."""
         order = np.lexsort((mentions.kind, mentions.form, mentions.note))
         note, form, kind = mentions.note[order].astype(np.int64), mentions.form[order], mentions.kind[order]
         best = np.ones(len(order), bool)
@@ -123,7 +128,7 @@ class FormCounts:
         note, form, kind = note[best], form[best], kind[best]
         np.add.at(self.found, (form, kind), 1)
         owner, pair = expand(self.first[form], self.first[form + 1] - self.first[form])
-        wanted = (note[owner] + shift) * n_codes + self.code[pair]
+        wanted = note[owner] * n_codes + self.code[pair]
         at = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
         hit = keys[at] == wanted if len(keys) else np.zeros(len(wanted), bool)
         np.add.at(self.right, (pair[hit], kind[owner[hit]]), 1)
@@ -212,53 +217,233 @@ class Knowledge:
 
     @classmethod
     def fit(
-        cls, notes: Sequence[PreparedNote], spelling: dict[int, str], titles: TitleIndex, n_codes: int, *, seed: int = 0
+        cls,
+        notes: Sequence[PreparedNote],
+        spelling: Mapping[int, str],
+        titles: TitleIndex,
+        n_codes: int,
+        *,
+        same_language: bool = False,
+        seed: int = 0,
     ) -> Knowledge:
-        """Fit on prepared notes; `spelling` gives the stem of each hash."""
+        """Fit on prepared notes.
+
+        Parameters
+        ----------
+        notes : sequence of PreparedNote
+        spelling : mapping of hash to stem
+        titles : TitleIndex
+        n_codes : int
+        same_language : bool
+            Whether the titles are in the language of the notes: then they are forms of the codes that were given.
+        seed : int
+        """
         frequency = _note_frequency(notes)
         function_words = _function_words(frequency, spelling, len(notes))
-        public = {word_hash(w) for w in titles.words} | {h for h, n in frequency.items() if n > 1}
-        members, pairs, marked, translated = _gather(notes, set(function_words.tolist()), public)
-        forms = FormTable.of(members, frequency)
-        n_forms = len(members)
-        table = np.array(pairs, np.int64).reshape(-1, 2)
-        counts = FormCounts(
-            table[:, 0].astype(np.int32),
-            table[:, 1].astype(np.int32),
-            np.searchsorted(table[:, 0], np.arange(n_forms + 1)).astype(np.int64),
-            np.zeros((n_forms, N_CLASSES), np.int32),
-            np.zeros((len(pairs), N_CLASSES), np.int32),
-            np.array(marked, np.int32),
-        )
-        keys = (
-            np.concatenate([np.asarray(i * n_codes + note.codes, np.int64) for i, note in enumerate(notes)])
-            if notes
-            else np.zeros(0, np.int64)
-        )
-        grams_note, grams = [], []
-        for low in range(0, len(notes), _NOTES_AT_ONCE):
-            batch = batch_of([n.tokens for n in notes[low : low + _NOTES_AT_ONCE]], function_words)
-            counts.counted(forms.find(batch), keys, n_codes, low)
-            note, bucket = ngrams(batch)
-            grams_note.append(note + np.int32(low))
-            grams.append(bucket)
+        grams, labels = _grams(notes, function_words)
+        counted = NgramCounts.fit(grams, labels, len(notes), n_codes)
+        notes = _with_guesses(notes, counted, function_words)
+        public = _public_words(frequency, titles)
+        known = titles.of_codes(np.flatnonzero(counted.code_notes)) if same_language else []
+        forms = _Forms.of(notes, set(function_words.tolist()), public, spelling, known)
+        counts = forms.counts()
+        table = FormTable.of(list(zip(forms.members, forms.far, strict=True)), frequency)
+        _count(counts, table, notes, function_words, n_codes)
         return cls(
             n_codes,
             len(notes),
             function_words,
-            forms,
-            tuple(" ".join(spelling[s] for s in stems) for stems, _ in members),
+            table,
+            tuple(forms.texts),
             counts,
             _fit_tagger(notes, function_words, frequency, titles, spelling, seed),
-            NgramCounts.fit(
-                (np.concatenate(grams_note), np.concatenate(grams)),
-                ((keys // n_codes).astype(np.int32), (keys % n_codes).astype(np.int32)),
-                len(notes),
-                n_codes,
-            ),
-            Translation.fit(translated, titles, spelling),
+            counted,
+            Translation.fit(forms.translated, titles, spelling),
             titles,
         )
+
+    def updated(self, notes: Sequence[PreparedNote], spelling: Mapping[int, str], *, seed: int = 0) -> Knowledge:
+        """Return the knowledge with more notes added to its counts.
+
+        Exact for the n-grams and forms that were known, but for the shares too small to be kept. A form that is new is counted
+        from these notes on. The tagger is the mean of the old and one fitted to these notes, by the number of their words
+        (parameter mixing: McDonald et al. 2010); function words stay, and so does the translation unless there was none.
+        """
+        frequency = _note_frequency(notes)
+        grams, labels = _grams(notes, self.function_words)
+        counted = self.ngrams.added(grams, labels, len(notes))
+        notes = _with_guesses(notes, counted, self.function_words)
+        public = _public_words(frequency, self.titles)
+        forms = _Forms.of(notes, set(self.function_words.tolist()), public, spelling, [], before=self._forms())
+        counts = forms.counts(before=self.counts)
+        rows = list(zip(forms.members[len(self.forms) :], forms.far[len(self.forms) :], strict=True))
+        table = self.forms.extended(FormTable.of(rows, frequency), np.array(forms.far, bool))
+        _count(counts, table, notes, self.function_words, self.n_codes)
+        tagger = _fit_tagger(notes, self.function_words, frequency, self.titles, spelling, seed)
+        translation = self.translation
+        if not len(translation.source):
+            translation = Translation.fit(forms.translated, self.titles, spelling)
+        return Knowledge(
+            self.n_codes,
+            self.n_notes + len(notes),
+            self.function_words,
+            table,
+            tuple(forms.texts),
+            counts,
+            self.tagger.mixed(tagger, len(notes) / (self.n_notes + len(notes))),
+            counted,
+            translation,
+            self.titles,
+        )
+
+    def renumbered(self, moved: NDArray[np.int64], n_codes: int, titles: Mapping[int, Sequence[str]]) -> Knowledge:
+        """Return the knowledge with each code at its new place, and room and titles for more codes.
+
+        Parameters
+        ----------
+        moved : int64 array, ascending
+            New place of each code.
+        n_codes : int
+            Codes then.
+        titles : mapping of place to texts
+            Of the codes that are new.
+        """
+        code_notes = np.zeros(n_codes, np.int64)
+        code_notes[moved] = self.ngrams.code_notes
+        counts = replace(self.counts, code=moved[self.counts.code].astype(np.int32))
+        counted = replace(self.ngrams, code_notes=code_notes, code=moved[self.ngrams.code].astype(np.int32))
+        return replace(
+            self, n_codes=n_codes, counts=counts, ngrams=counted, titles=self.titles.renumbered(moved, n_codes, titles)
+        )
+
+    def _forms(self) -> _Forms:
+        members = []
+        for stems, order in zip(self.forms.stems.tolist(), self.forms.order.tolist(), strict=True):
+            by = sorted((o, s) for s, o in zip(stems, order, strict=True) if s)
+            members.append(tuple(s for _, s in by))
+        pairs = zip(self.counts.form.tolist(), self.counts.code.tolist(), strict=True)
+        marked = Counter(dict(zip(pairs, self.counts.marked.tolist(), strict=True)))
+        return _Forms(members, self.forms.far.tolist(), list(self.texts), marked, [])
+
+
+@dataclass(slots=True)
+class _Forms:
+    """Forms being collected: stems in the order they were learned in, whether far apart, text, (form, code) -> times marked."""
+
+    members: list[tuple[int, ...]]
+    far: list[bool]
+    texts: list[str]
+    marked: Counter[tuple[int, int]]
+    translated: list[tuple[list[int], int]]
+
+    @classmethod
+    def of(
+        cls,
+        notes: Sequence[PreparedNote],
+        function_words: set[int],
+        public: set[int],
+        spelling: Mapping[int, str],
+        titles: Sequence[tuple[Sequence[str], int]],
+        *,
+        before: _Forms | None = None,
+    ) -> _Forms:
+        """Collect from the evidence of notes and from titles; `public` words are nobody's name."""
+        forms = before or cls([], [], [], Counter(), [])
+        place = {tuple(sorted(m)): i for i, m in enumerate(forms.members)}
+
+        def add(stems: list[int], words: Mapping[int, str]) -> int:
+            form = place.setdefault(tuple(sorted(stems)), len(place))
+            if form == len(forms.members):
+                forms.members.append(tuple(stems))
+                forms.far.append(False)
+                forms.texts.append(" ".join(words[s] for s in stems))
+            return form
+
+        for title, code in titles:
+            by_hash = {word_hash(w): w for w in title}
+            stems = [s for s in by_hash if s not in function_words]
+            if 0 < len(stems) <= MAX_STEMS:
+                forms.marked[add(stems, by_hash), code] += 0
+        for note in notes:
+            stems_of = note.tokens.stem
+            is_name = (note.tokens.shape & 3 == 1) & (note.tokens.before < SENTENCE)
+            for number, (code, at) in enumerate(note.references):
+                stems = list(dict.fromkeys(s for s in stems_of[at].tolist() if s not in function_words))
+                if not stems:
+                    stems = list(dict.fromkeys(stems_of[at].tolist()))
+                forms.translated.append((stems[:MAX_STEMS], code))
+                if len(stems) > MAX_STEMS or number in note.private:
+                    continue
+                if not public.issuperset(stems_of[at[is_name[at]]].tolist()):
+                    continue
+                form = add(stems, spelling)
+                if int(at[-1] - at[0]) > _FAR_WORDS + len(at):
+                    forms.far[form] = True
+                forms.marked[form, code] += 1
+        return forms
+
+    def counts(self, before: FormCounts | None = None) -> FormCounts:
+        """Return the table of pairs, with the counts of `before`, or none yet."""
+        pairs = sorted(self.marked)
+        table = np.array(pairs, np.int64).reshape(-1, 2)
+        found = np.zeros((len(self.members), N_CLASSES), np.int32)
+        right = np.zeros((len(pairs), N_CLASSES), np.int32)
+        if before is not None:
+            found[: len(before.found)] = before.found
+            place = {p: i for i, p in enumerate(pairs)}
+            right[[place[p] for p in zip(before.form.tolist(), before.code.tolist(), strict=True)]] = before.right
+        return FormCounts(
+            table[:, 0].astype(np.int32),
+            table[:, 1].astype(np.int32),
+            np.searchsorted(table[:, 0], np.arange(len(self.members) + 1)).astype(np.int64),
+            found,
+            right,
+            np.array([self.marked[p] for p in pairs], np.int32),
+        )
+
+
+def _grams(notes: Sequence[PreparedNote], function_words: NDArray[np.uint32]) -> tuple[tuple[Ints, Ints], tuple[Ints, Ints]]:
+    """Return (note, n-gram) and (note, code) of all notes."""
+    note_of, bucket_of = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
+    for low in range(0, len(notes), _NOTES_AT_ONCE):
+        note, bucket = ngrams(batch_of([n.tokens for n in notes[low : low + _NOTES_AT_ONCE]], function_words))
+        note_of.append(note + np.int32(low))
+        bucket_of.append(bucket)
+    size = [len(n.codes) for n in notes]
+    codes = np.concatenate([np.zeros(0, np.int32), *(n.codes for n in notes)])
+    return (np.concatenate(note_of), np.concatenate(bucket_of)), (np.repeat(np.arange(len(notes), dtype=np.int32), size), codes)
+
+
+def _count(
+    counts: FormCounts, table: FormTable, notes: Sequence[PreparedNote], function_words: NDArray[np.uint32], n_codes: int
+) -> None:
+    """Find the forms in the notes and add to the counts."""
+    for low in range(0, len(notes), _NOTES_AT_ONCE):
+        part = notes[low : low + _NOTES_AT_ONCE]
+        keys = np.concatenate([i * n_codes + n.codes.astype(np.int64) for i, n in enumerate(part)])
+        counts.counted(table.find(batch_of([n.tokens for n in part], function_words)), keys, n_codes)
+
+
+def _with_guesses(
+    notes: Sequence[PreparedNote], counted: NgramCounts, function_words: NDArray[np.uint32]
+) -> Sequence[PreparedNote]:
+    """Give codes without evidence the n-grams that speak most for them: those that stand with the code in two notes or more."""
+    if not any(n.unmarked() for n in notes):
+        return notes
+    out: list[PreparedNote] = []
+    for low in range(0, len(notes), _NOTES_AT_ONCE):
+        part = notes[low : low + _NOTES_AT_ONCE]
+        batch = batch_of([n.tokens for n in part], function_words)
+        found: list[list[tuple[int, NDArray[np.int64]]]] = [[] for _ in part]
+        for i, code, words in counted.telling(batch, [n.unmarked() for n in part]):
+            found[i].append((code, words - batch.first[i]))
+        out += [replace(n, references=n.references + f) for n, f in zip(part, found, strict=True)]
+    return out
+
+
+def _public_words(frequency: Mapping[int, int], titles: TitleIndex) -> set[int]:
+    """Words that stand in two notes or in a title, and so are nobody's name."""
+    return {word_hash(w) for w in titles.words} | {h for h, n in frequency.items() if n > 1}
 
 
 def _note_frequency(notes: Sequence[PreparedNote]) -> Counter[int]:
@@ -268,7 +453,7 @@ def _note_frequency(notes: Sequence[PreparedNote]) -> Counter[int]:
     return frequency
 
 
-def _function_words(frequency: Counter[int], spelling: dict[int, str], n_notes: int) -> NDArray[np.uint32]:
+def _function_words(frequency: Counter[int], spelling: Mapping[int, str], n_notes: int) -> NDArray[np.uint32]:
     return np.array(
         sorted(
             h
@@ -277,38 +462,6 @@ def _function_words(frequency: Counter[int], spelling: dict[int, str], n_notes: 
         ),
         np.uint32,
     )
-
-
-def _gather(
-    notes: Sequence[PreparedNote], function_words: set[int], public: set[int]
-) -> tuple[list[tuple[tuple[int, ...], bool]], list[tuple[int, int]], list[int], list[tuple[list[int], int]]]:
-    """Collect the forms, their codes, and the evidence as pairs for the translation; `public` words are nobody's name."""
-    place: dict[tuple[int, ...], int] = {}
-    members: list[tuple[int, ...]] = []
-    far: list[bool] = []
-    marked: Counter[tuple[int, int]] = Counter()
-    translated: list[tuple[list[int], int]] = []
-    for note in notes:
-        stems_of = note.tokens.stem
-        is_name = (note.tokens.shape & 3 == 1) & (note.tokens.before < SENTENCE)
-        for number, (code, words) in enumerate(note.references):
-            stems = list(dict.fromkeys(s for s in stems_of[words].tolist() if s not in function_words))
-            if not stems:
-                stems = list(dict.fromkeys(stems_of[words].tolist()))
-            translated.append((stems[:MAX_STEMS], code))
-            if len(stems) > MAX_STEMS or number in note.private:
-                continue
-            if not public.issuperset(stems_of[words[is_name[words]]].tolist()):
-                continue
-            form = place.setdefault(tuple(sorted(stems)), len(place))
-            if form == len(members):
-                members.append(tuple(stems))
-                far.append(False)
-            if int(words[-1] - words[0]) > _FAR_WORDS + len(words):
-                far[form] = True
-            marked[form, code] += 1
-    pairs = sorted(marked)
-    return list(zip(members, far, strict=True)), pairs, [marked[p] for p in pairs], translated
 
 
 def alike(stems: NDArray[np.uint32], titles: TitleIndex, spelling: Mapping[int, str]) -> NDArray[np.uint8]:

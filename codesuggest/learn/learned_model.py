@@ -19,8 +19,8 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,7 @@ from codesuggest.learn.document_classifier import NgramCounts, ngrams
 from codesuggest.learn.examples import CodedExample, Reference
 from codesuggest.learn.knowledge import FormCounts, Knowledge, PreparedNote, prepare
 from codesuggest.learn.mentions import MentionRows, mention_rows
-from codesuggest.learn.pair_ranker import PairRanker, fit_ranker, ranker_arrays, ranker_from_arrays
+from codesuggest.learn.pair_ranker import PairRanker, calibrated, fit_ranker, ranker_arrays, ranker_from_arrays
 from codesuggest.learn.pairs import PairRows, pair_rows
 from codesuggest.learn.surface_forms import Batch, FormTable
 from codesuggest.learn.titles import TitleIndex, Translation, titles_of, universe
@@ -52,6 +52,7 @@ __all__ = ["LearnedModel", "Ranked", "fit"]
 _FOLDS = 5
 _NOTES_AT_ONCE = 64
 _RANKER_NOTES = 4000
+_RECALIBRATE = 200
 _MAX_CODES = 200
 
 Progress = Callable[[str, int, int], None]
@@ -162,20 +163,7 @@ class LearnedModel:
         if not len(tokens):
             return ()
         batch = self.knowledge.batch([tokens])
-        read = read_batch(self.knowledge, batch, self.reader.spelling)
-        chance = sigmoid(self.chance.logits(read.rows.X))
-        marked = sigmoid(self.marked.logits(read.rows.X))
-        base, base_spans = self._base_of(note)
-        pairs = pair_rows(
-            self.knowledge,
-            read.rows,
-            chance,
-            marked,
-            read.note_scores,
-            self._families,
-            {(0, c): v for c, v in base.items()},
-            len(tokens),
-        )
+        read, pairs, base_spans, chance, marked = self._pairs(note, batch)
         logits = self.ranker.logits(pairs.X)
         probabilities = self.ranker.probabilities(logits)
         ranked = []
@@ -195,14 +183,20 @@ class LearnedModel:
                 break
         return tuple(ranked)
 
+    def _pairs(
+        self, note: Note, batch: Batch
+    ) -> tuple[_Read, PairRows, dict[int, tuple[Reference, ...]], NDArray[np.float64], NDArray[np.float64]]:
+        read = read_batch(self.knowledge, batch, self.reader.spelling)
+        chance = sigmoid(self.chance.logits(read.rows.X))
+        marked = sigmoid(self.marked.logits(read.rows.X))
+        base, spans = base_rows(self.base, note, self._place) if self.base is not None else ({}, {})
+        of_base = {(0, c): v for c, v in base.items()}
+        pairs = pair_rows(self.knowledge, read.rows, chance, marked, read.note_scores, self._families, of_base, len(batch.tokens))
+        return read, pairs, spans, chance, marked
+
     def place_of(self, code: str) -> int:
         """Return the place of a code in `codes`."""
         return self._place[code]
-
-    def _base_of(self, note: Note) -> tuple[dict[int, tuple[float, int]], dict[int, tuple[Reference, ...]]]:
-        if self.base is None:
-            return {}, {}
-        return base_rows(self.base, note, self._place)
 
     def _places(
         self, read: _Read, code: int, chance: NDArray[np.float64], marked: NDArray[np.float64]
@@ -383,9 +377,54 @@ class LearnedModel:
             manifest,
         )
 
-    def update(self, examples: Iterable[CodedExample]) -> LearnedModel:
-        """Return a model that has learned from more examples."""
-        raise NotImplementedError
+    def update(self, examples: Iterable[CodedExample], *, seed: int = 0) -> LearnedModel:
+        """Return a model that has learned from more examples, without the notes it was fitted to.
+
+        Counts of forms and n-grams, new forms and new codes are added, and the tagger is mixed; the weights of the ranker stay.
+        From 200 notes on the calibration and the threshold are taken from the new notes, as the model before them saw them.
+
+        Parameters
+        ----------
+        examples : iterable of CodedExample
+            Notes that the model has not been fitted to.
+        seed : int
+        """
+        found = list(examples)
+        if not found:
+            return self
+        seen = {c for e in found for c in (*e.positives, *e.negatives)}
+        before = self._with_codes(sorted(seen - set(self.codes)))
+        notes = [prepare(e, before.reader, before._place) for e in found]
+        ranker = before._recalibrated(found, notes) if len(notes) >= _RECALIBRATE else before.ranker
+        knowledge = before.knowledge.updated(notes, before.reader.spelling, seed=seed)
+        facts = dict(self.facts)
+        facts["notes"] = int(facts.get("notes", 0)) + len(notes)
+        facts["evidence"] = int(facts.get("evidence", 0)) + sum(len(n.references) for n in notes)
+        facts["notes_since_the_ranker_was_fitted"] = int(facts.get("notes_since_the_ranker_was_fitted", 0)) + len(notes)
+        return replace(before, knowledge=knowledge, ranker=ranker, facts=facts, sha256="", folder=None, manifest={})
+
+    def _with_codes(self, more: Sequence[str]) -> LearnedModel:
+        """Return the model with more codes: those of other releases, or that coders write in another way."""
+        if not more:
+            return self
+        codes = tuple(sorted({*self.codes, *more}))
+        place = {c: i for i, c in enumerate(codes)}
+        moved = np.array([place[c] for c in self.codes], np.int64)
+        texts = titles_of(self.release, codes)
+        new = {place[c]: texts[place[c]] for c in more if place[c] in texts}
+        return replace(self, codes=codes, knowledge=self.knowledge.renumbered(moved, len(codes), new))
+
+    def _recalibrated(self, examples: Sequence[CodedExample], notes: Sequence[PreparedNote]) -> PairRanker:
+        logits, given = [], []
+        for example, note in zip(examples, notes, strict=True):
+            if not len(note.tokens):
+                continue
+            batch = self.knowledge.batch([note.tokens])
+            _, pairs, *_ = self._pairs(example.note(), batch)
+            logits.append(self.ranker.logits(pairs.X))
+            given.append(np.isin(pairs.code, note.codes))
+        n_positive = sum(len(n.codes) for n in notes)
+        return calibrated(self.ranker, np.concatenate(logits), np.concatenate(given), n_positive)
 
 
 def families(codes: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -485,13 +524,13 @@ def fit(
     growing: dict[str, int] = {}
     notes: list[PreparedNote] = []
     groups: list[str] = []
-    originals: list[Note] = []
+    sample = _Sample(_RANKER_NOTES, seed)
     for example in examples:
         for code in (*example.positives, *example.negatives):
             growing.setdefault(code, len(growing))
+        sample.offer(example, len(notes), keep_text=base is not None)
         notes.append(prepare(example, reader, growing))
         groups.append(example.group or example.note_id)
-        originals.append(example.note())
         if len(notes) % 1000 == 0:
             say("notes read", len(notes), 0)
     if len(notes) < 10:
@@ -504,37 +543,101 @@ def fit(
     renumber = np.array([place[c] for c in growing], np.int32)
     for note in notes:
         note.renumber(renumber)
+    say("titles", 0, 1)
     titles = TitleIndex.build(titles_of(release, codes), len(codes))
-    bases = [base_rows(base, n, place)[0] for n in originals] if base is not None else None
+    bases: dict[int, dict[int, tuple[float, int]]] = {}
+    for done, (i, original) in enumerate(sorted(sample.originals.items())):
+        if base is not None:
+            bases[i] = base_rows(base, original, place)[0]
+            if done % 100 == 0:
+                say("base model", done, len(sample.originals))
 
+    same_language = language == "en"
+    chosen = sample.members()
     fold = folds_of(groups, _FOLDS, seed)
     read: list[tuple[int, Knowledge, _Read, list[int]]] = []
-    for k in range(_FOLDS):
-        say("folds", k, _FOLDS)
-        outside = [n for n, f in zip(notes, fold, strict=True) if f != k]
-        knowledge = Knowledge.fit(outside, reader.spelling, titles, len(codes), seed=seed)
-        inside = np.flatnonzero(np.array(fold) == k).tolist()
-        for low in range(0, len(inside), _NOTES_AT_ONCE):
-            members = inside[low : low + _NOTES_AT_ONCE]
-            batch = knowledge.batch([notes[i].tokens for i in members])
-            read.append((k, knowledge, read_batch(knowledge, batch, reader.spelling), members))
+
+    def read_notes(knowledge: Knowledge, members: list[int], k: int) -> None:
+        for low in range(0, len(members), _NOTES_AT_ONCE):
+            part = members[low : low + _NOTES_AT_ONCE]
+            batch = knowledge.batch([notes[i].tokens for i in part])
+            read.append((k, knowledge, read_batch(knowledge, batch, reader.spelling), part))
+
+    if len(chosen) == len(notes):
+        for k in range(_FOLDS):
+            say("folds", k, _FOLDS)
+            outside = [n for n, f in zip(notes, fold, strict=True) if f != k]
+            knowledge = Knowledge.fit(outside, reader.spelling, titles, len(codes), same_language=same_language, seed=seed)
+            read_notes(knowledge, [i for i in chosen if fold[i] == k], k)
+        say("knowledge", 0, 1)
+        knowledge = Knowledge.fit(notes, reader.spelling, titles, len(codes), same_language=same_language, seed=seed)
+    else:
+        # many notes: the knowledge is fitted once, without the encounters of the sample, which are added afterwards
+        say("knowledge", 0, 2)
+        inside = set(chosen)
+        outside = [n for i, n in enumerate(notes) if i not in inside]
+        knowledge = Knowledge.fit(outside, reader.spelling, titles, len(codes), same_language=same_language, seed=seed)
+        for k in range(_FOLDS):
+            say("folds", k, _FOLDS)
+            read_notes(knowledge, [i for i in chosen if fold[i] == k], k)
+        say("knowledge", 1, 2)
+        knowledge = knowledge.updated([notes[i] for i in chosen], reader.spelling, seed=seed)
     chance, marked, ranker, facts = _fit_models(read, notes, bases, families(codes), say, seed)
-    say("knowledge", 0, 1)
-    knowledge = Knowledge.fit(notes, reader.spelling, titles, len(codes), seed=seed)
     facts |= {
         "notes": len(notes),
         "encounters": len(set(groups)),
         "codes": len(growing),
         "evidence": sum(len(n.references) for n in notes),
+        "notes_of_the_ranker": len(chosen),
         "seed": seed,
     }
     return LearnedModel(language, system or release.system, release, codes, knowledge, chance, marked, ranker, base, facts, name)
 
 
+class _Sample:
+    """Encounters for the ranker, chosen by the hash of their name, so that the choice does not hang on the order of the notes."""
+
+    def __init__(self, size: int, seed: int) -> None:
+        self.size, self.seed = size, seed
+        self._by_hash: list[tuple[int, int]] = []
+        self._cut = 1 << 64
+        self.originals: dict[int, Note] = {}
+
+    def offer(self, example: CodedExample, number: int, *, keep_text: bool) -> None:
+        """Take a note or leave it."""
+        key = _hash_of(example.group or example.note_id, self.seed)
+        if key > self._cut:
+            return
+        self._by_hash.append((key, number))
+        if keep_text:
+            self.originals[number] = example.note()
+        if len(self._by_hash) > 2 * self.size:
+            self._shrink()
+
+    def _shrink(self) -> None:
+        if len(self._by_hash) <= self.size:
+            return
+        self._by_hash.sort()
+        cut = self._by_hash[self.size][0]
+        self._cut = cut - 1  # whole encounters only
+        self._by_hash = [pair for pair in self._by_hash if pair[0] < cut]
+        kept = {number for _, number in self._by_hash}
+        self.originals = {i: n for i, n in self.originals.items() if i in kept}
+
+    def members(self) -> list[int]:
+        """Return the notes chosen, in order."""
+        self._shrink()
+        return sorted(number for _, number in self._by_hash)
+
+
+def _hash_of(group: str, seed: int) -> int:
+    return int.from_bytes(hashlib.sha256(f"{seed}:{group}".encode()).digest()[:8], "big")
+
+
 def _fit_models(
     read: Sequence[tuple[int, Knowledge, _Read, list[int]]],
     notes: Sequence[PreparedNote],
-    bases: Sequence[dict[int, tuple[float, int]]] | None,
+    bases: Mapping[int, dict[int, tuple[float, int]]],
     family: tuple[NDArray[np.int32], NDArray[np.int32]],
     say: Progress,
     seed: int,
@@ -556,7 +659,7 @@ def _fit_models(
     labels, weights, pair_fold = [], [], []
     for k, knowledge, r, members in read:
         a, b = chances[k]
-        base = {(i, c): v for i, m in enumerate(members) for c, v in bases[m].items()} if bases is not None else None
+        base = {(i, c): v for i, m in enumerate(members) for c, v in bases.get(m, {}).items()}
         pairs = pair_rows(
             knowledge,
             r.rows,
@@ -607,4 +710,4 @@ def _labels(read: _Read, notes: Sequence[PreparedNote]) -> tuple[NDArray[np.bool
 
 def folds_of(groups: Sequence[str], n: int, seed: int) -> list[int]:
     """Return a fold for each note, the same for all notes of an encounter, and the same whatever else is in the list."""
-    return [int.from_bytes(hashlib.sha256(f"{seed}:{g}".encode()).digest()[:8], "big") % n for g in groups]
+    return [_hash_of(g, seed + 1) % n for g in groups]

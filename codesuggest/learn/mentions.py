@@ -49,11 +49,13 @@ MENTION_FEATURES = (
     "position",
     "mentions_of_form",
     "competitor_share",
+    "title_rank",
+    "title_lead",
 )
 
 _SEGMENT = (-0.5, -2.0, -3.5)  # log-odds of a word from which it is taken into a stretch
 _PER_SEGMENT = 3
-_TITLES_PER_SEGMENT = 5
+_TITLES_PER_SEGMENT = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +201,7 @@ def _from_segments(
     places: list[NDArray[np.int64]] = []
     codes: list[int] = []
     values: list[tuple[int, float, int]] = []  # form or -1, likeness, source
+    ranks: list[tuple[int, float]] = []
     bags: list[dict[int, float]] = []
     place_of: list[NDArray[np.int64]] = []
     counts = knowledge.counts
@@ -214,14 +217,16 @@ def _from_segments(
                 places.append(place)
                 codes.append(int(counts.code[p]))
                 values.append((p, likeness, 1))
+                ranks.append((0, 0.0))
         bags.append(knowledge.meanings.bag(zip(tokens.stem[stretch].tolist(), stems, strict=True)))
         place_of.append(place)
     for place, (rows, cosine) in zip(place_of, knowledge.titles.retrieve(bags, top=_TITLES_PER_SEGMENT), strict=True):
-        for row, likeness in zip(rows.tolist(), cosine.tolist(), strict=True):
+        for rank, (row, likeness) in enumerate(zip(rows.tolist(), cosine.tolist(), strict=True)):
             if likeness >= 0.3:
                 places.append(place)
                 codes.append(int(knowledge.titles.code[row]))
                 values.append((-1, likeness, 2))
+                ranks.append((rank, likeness - (float(cosine[1 - min(rank, 1)]) if len(cosine) > 1 else 0.0)))
     if not places:
         return None
     X = np.zeros((len(places), len(col)))
@@ -232,6 +237,7 @@ def _from_segments(
     _fill_form(part, col, knowledge, counts.form[pair[known]], pair[known], np.zeros(len(known), np.int64))
     X[known] = part
     X[:, col["likeness"]] = [v[1] for v in values]
+    X[:, [col["title_rank"], col["title_lead"]]] = ranks
     X[:, col["from_spelling"]] = source == 1
     X[:, col["from_title"]] = source == 2
     return np.stack(places), np.array(codes, np.int32), X

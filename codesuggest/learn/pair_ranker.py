@@ -7,7 +7,7 @@ neither was fitted to.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from codesuggest.learn.pairs import PAIR_FEATURES
 from codesuggest.learn.trees import BoostedTrees
 from codesuggest.rank.ranker import best_f1_threshold, sigmoid
 
-__all__ = ["PairRanker", "fit_ranker", "linear_table"]
+__all__ = ["PairRanker", "calibrated", "fit_ranker", "linear_table"]
 
 Floats = NDArray[np.float64]
 _CHANCES = tuple(
@@ -110,23 +110,28 @@ def fit_ranker(
     n_positive : int
         Final codes of these notes, those that never became a candidate included.
     """
-    from sklearn.linear_model import LogisticRegression
-
     held_out = np.zeros(len(y))
     for k in np.unique(fold).tolist():
         inside = fold == k
         held_out[inside] = _fit_one(X[~inside], y[~inside], weight[~inside], seed).logits(X[inside])
+    ranker = calibrated(_fit_one(X, y, weight, seed), held_out, y, n_positive, weight)
+    return ranker, ranker.probabilities(held_out)
+
+
+def calibrated(
+    ranker: PairRanker, logits: Floats, y: NDArray[np.bool_], n_positive: int, weight: Floats | None = None
+) -> PairRanker:
+    """Return the ranker with calibration and threshold taken from log-odds of notes it was not fitted to."""
+    from sklearn.linear_model import LogisticRegression
+
     slope, offset = 1.0, 0.0
     if 0 < y.sum() < len(y):
-        platt = LogisticRegression(C=1e6).fit(held_out[:, None], y, weight)
+        platt = LogisticRegression(C=1e6).fit(logits[:, None], y, weight)
         if platt.coef_[0, 0] > 0:
             slope, offset = float(platt.coef_[0, 0]), float(platt.intercept_[0])
-    probabilities = sigmoid(slope * held_out + offset)
-    threshold = best_f1_threshold(probabilities.tolist(), y.astype(int).tolist(), max(n_positive, 1)) if len(y) else 0.5
-    whole = _fit_one(X, y, weight, seed)
-    return PairRanker(
-        whole.mean, whole.scale, whole.coefficients, whole.intercept, whole.trees, slope, offset, threshold
-    ), probabilities
+    p = sigmoid(slope * logits + offset)
+    threshold = best_f1_threshold(p.tolist(), y.astype(int).tolist(), max(n_positive, 1)) if len(y) else 0.5
+    return replace(ranker, slope=slope, offset=offset, threshold=threshold)
 
 
 def ranker_arrays(ranker: PairRanker) -> dict[str, NDArray[Any]]:

@@ -184,6 +184,10 @@ class FormTable:
             far[i] = apart
         return cls(stems, order, far)
 
+    def extended(self, more: FormTable, far: NDArray[np.bool_]) -> FormTable:
+        """Return this table with the forms of another after its own, and `far` for all of them."""
+        return FormTable(np.concatenate([self.stems, more.stems]), np.concatenate([self.order, more.order]), far)
+
     def find(self, batch: Batch) -> Mentions:
         """Find every form in a batch."""
         sequence = batch.tokens.stem[batch.content]

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesuggest.codes import Release
-from codesuggest.codes.code import with_dot, without_dot
+from codesuggest.codes.code import ICD10CM, with_dot, without_dot
+from codesuggest.extract.lexicon import shipped_tables
 from codesuggest.learn.surface_forms import expand
 from codesuggest.learn.words import WordReader, word_hash
 
@@ -34,6 +35,7 @@ _EMPTY_WORDS = frozenset(
     "other unspecified type initial encounter".split()
 )
 _MIN_ALIKE = 0.45
+_SURE = 0.75
 _MAX_COGNATES = 4
 
 _SPELLING = [
@@ -189,9 +191,30 @@ class TitleIndex:
         rarity = np.log((len(rows) + 1) / np.array([frequency[w] for w in words], np.float64)) if words else np.zeros(0)
         return cls.open(words, rarity, np.array([c for c, _ in rows], np.int32), members, n_codes)
 
+    def renumbered(self, moved: NDArray[np.int64], n_codes: int, titles: Mapping[int, Sequence[str]]) -> TitleIndex:
+        """Return the index with each code at its new place, and titles of new codes in the words it has."""
+        reader = WordReader("en")
+        place = {w: i for i, w in enumerate(self.words)}
+        rows = []
+        for new, texts in titles.items():
+            known = [place[s] for s in dict.fromkeys(reader.stems(texts[0])) if s in place][:MAX_TITLE_WORDS]
+            if known:
+                rows.append((new, known + [-1] * (MAX_TITLE_WORDS - len(known))))
+        code = np.concatenate([moved[self.code], [c for c, _ in rows]]).astype(np.int32)
+        members = np.concatenate([self.members, np.array([m for _, m in rows], np.int32).reshape(-1, MAX_TITLE_WORDS)])
+        return TitleIndex.open(self.words, self.rarity, code, members, n_codes)
+
     def rows_of(self, code: int) -> NDArray[np.int64]:
         """Return the titles of a code."""
         return self.by_code[self.code_first[code] : self.code_first[code + 1]]
+
+    def of_codes(self, codes: NDArray[np.int64]) -> list[tuple[list[str], int]]:
+        """Return (words, code) of every title of some codes."""
+        return [
+            ([self.words[w] for w in self.members[row].tolist() if w >= 0], int(code))
+            for code in codes.tolist()
+            for row in self.rows_of(code).tolist()
+        ]
 
     def retrieve(
         self, bags: Sequence[Mapping[int, float]], *, top: int = 6
@@ -255,7 +278,7 @@ class Translation:
         index: TitleIndex,
         spelling: Mapping[int, str],
         *,
-        rounds: int = 6,
+        rounds: int = 12,
         floor: float = 0.05,
     ) -> Translation:
         """Learn from (stems of the evidence, code).
@@ -335,8 +358,11 @@ class Meanings:
         found = self._known.get(stem)
         if found is None:
             found = dict(self.translation.of(stem))
+            learned = bool(found)
             for word, alike in self.index.cognates.of(spelling):
-                found[word] = max(found.get(word, 0.0), alike * alike)
+                # likeness of spelling misleads where the meaning is known ("pen", penis)
+                if alike >= _SURE or not learned:
+                    found[word] = max(found.get(word, 0.0), alike * alike * (0.5 if learned else 1.0))
             if len(self._known) < 200_000:
                 self._known[stem] = found
         return found
@@ -383,7 +409,10 @@ def universe(release: Release, known: Iterable[str]) -> list[str]:
 
 
 def titles_of(release: Release, codes: Sequence[str]) -> dict[int, list[str]]:
-    """Return the titles and inclusion terms of codes, by place; a code that is cut short has the words its codes share."""
+    """Return the titles, inclusion terms and (ICD-10-CM) terms of the shipped lexicon of codes, by place.
+
+    A code that is cut short has the words that the titles of its codes share.
+    """
     system = release.system
     plain = {without_dot(c, system): i for i, c in enumerate(codes)}
     titles: dict[int, list[str]] = {}
@@ -408,9 +437,11 @@ def titles_of(release: Release, codes: Sequence[str]) -> dict[int, list[str]]:
     for j, common in shared.items():
         kept = [w for w in text[j].replace(",", " ").split() if w.lower() in common]
         titles[j] = [" ".join(kept) or text[j]]
-    if release.has_notes:
-        for code, term in release.inclusion_terms():
-            i = plain.get(without_dot(code, system))
-            if i is not None:
-                titles.setdefault(i, []).append(term)
+    further = list(release.inclusion_terms()) if release.has_notes else []
+    if system == ICD10CM:
+        further += [(e.code, e.term) for e in shipped_tables() if e.kind not in ("drug", "context", "family")]
+    for code, term in further:
+        i = plain.get(without_dot(code, system))
+        if i is not None:
+            titles.setdefault(i, []).append(term)
     return titles

@@ -115,6 +115,18 @@ class TokenTagger:
         """Return a tagger that knows nothing, for decisions without evidence."""
         return cls(np.zeros((2, N_BUCKETS), np.float32), np.zeros(2), np.zeros(0, np.uint32))
 
+    def mixed(self, other: TokenTagger, share: float) -> TokenTagger:
+        """Return the mean of two taggers, `share` in [0, 1] of the other; one that knows nothing is left out."""
+        if not other.weights.any():
+            return self
+        if not self.weights.any():
+            return other
+        return TokenTagger(
+            ((1 - share) * self.weights + share * other.weights).astype(np.float32),
+            (1 - share) * self.intercept + share * other.intercept,
+            np.union1d(self.known, other.known),
+        )
+
     def logits(self, batch: Batch, alike: NDArray[np.uint8]) -> Floats:
         """Return the log-odds of every word, shape (2, n_words)."""
         if not self.weights.any():
