@@ -50,6 +50,7 @@ _TASKS = {
     "disagreed": "completed",
     "completed": "completed",
     "closed": "completed",
+    "expired": "failed",
 }
 _FHIR_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 

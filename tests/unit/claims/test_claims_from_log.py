@@ -175,3 +175,18 @@ def test_the_schemas_are_published(run, name):
 def test_no_chart_is_an_error(run):
     assert run("claim").exit_code == 2
     assert run("claim", "nothing.json").exit_code == 2
+
+
+def test_the_desk_gives_age_and_dates_and_says_what_its_chart_waits_for(log):
+    from codesuggest.desk.tables import charts, create_tables
+
+    create_tables(log.chain.engine)
+    log.record(decision("I50.23"), review("I50.23"))
+    row = {"chart_id": "c1", "encounter_id": "E1", "status": "in_audit", "kinds": "[]", "n_documents": 1, "n_words": 3}
+    row |= {"imported_at": "2026-05-05T00:00:00.000000+00:00", "age_years": 70.0, "sex": "M"}
+    row |= {"admitted_on": "2026-04-28", "discharged_on": "2026-05-04"}
+    with log.chain.engine.begin() as connection:
+        connection.execute(charts.insert().values(**row))
+    chart = chart_from_log(log, "E1")
+    assert (chart.patient.age_years, chart.patient.sex, chart.admission_date) == (70.0, "M", dt.date(2026, 4, 28))
+    assert open_words(log) == ["the chart is in audit at the desk"]
