@@ -225,6 +225,8 @@ class RowReader:
         kind = self._text(row, "kind") or "decision"
         event_id = self._text(row, "event_id")
         make = {"decision": self._decision, "review": self._review}.get(kind, self._other)
+        if kind not in ("decision", "review") and self._cell(row, "body") is None and self._cell(row, "code") is not None:
+            make = self._decision  # another system's column of that name, such as the kind of the note
         try:
             event = make(row, event_id or "row")
         except CodesuggestError as error:

@@ -257,6 +257,10 @@ class TestForeignFiles:
         row = {"note_id": "n1", "code": "I10", "action": "add", "who": "ann", "when": "2026-05-04", "system": given}
         assert RowReader().event(row).body["system"] == "ICD-10-CM"
 
+    def test_another_systems_column_called_kind_does_no_harm(self):
+        row = {"note_id": "n1", "code": "I10", "action": "add", "who": "ann", "when": "2026-05-04", "kind": "discharge summary"}
+        assert RowReader().event(row).kind == "decision"
+
     def test_words_of_another_system(self, log, tmp_path):
         file = write(tmp_path / "a.csv", "note_id,code,who,when,action,stage\nn1,I10,ann,2026-05-04,OK,Auditor\nn1,R059,ann,2026-05-04,Rejected,\n")
         import_file(log, file, reader=RowReader(values={"action:ok": "accept"}))
@@ -350,7 +354,7 @@ class TestRejects:
             ({"reason": "a\0b"}, "CS502"),
             ({"reason": "half \ud83d"}, "CS502"),
             ({"kind": "review"}, "CS53"),
-            ({"kind": "query"}, "CS534"),
+            ({"kind": "query", "code": None}, "CS534"),
         ],
     )
     def test_a_row_that_cannot_be_read_is_kept_aside_and_the_rest_goes_in(self, log, tmp_path, change, error):
