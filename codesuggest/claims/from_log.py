@@ -8,7 +8,6 @@ without an answer.
 from __future__ import annotations
 
 import datetime as dt
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -88,7 +87,7 @@ def chart_from_log(log: DecisionLog, encounter_id: str) -> FinishedChart:
         service_date=None if inpatient else day,
         discharge_date=(_day(desk.text("discharged_on")) or day) if inpatient else None,
         payer=facts.get("payer") or desk.text("payer"),
-        queries=desk.queries(),
+        queries=_queries(log, encounter_id),
         acknowledged=_acknowledged(facts),
         open_items=(*_open(decisions, standing, finals, review), *desk.open_items()),
         finished_by=review.who if review is not None else "",
@@ -184,10 +183,9 @@ class _Desk:
     """The desk's chart of an encounter, when the database has one."""
 
     def __init__(self, log: DecisionLog, encounter_id: str) -> None:
-        from codesuggest.desk.tables import charts, queries
+        from codesuggest.desk.tables import charts
 
         self.row: Mapping[str, Any] | None = None
-        self._queries: list[Mapping[str, Any]] = []
         engine = log.chain.engine
         with engine.connect() as connection:
             if not engine.dialect.has_table(connection, charts.name):
@@ -196,13 +194,6 @@ class _Desk:
             if found is None:
                 return
             self.row = dict(found)
-            if engine.dialect.has_table(connection, queries.name):
-                rows = connection.execute(
-                    queries.select()
-                    .where(queries.c.chart_id == found["chart_id"])
-                    .order_by(queries.c.created_at, queries.c.query_id)
-                )
-                self._queries = [dict(row) for row in rows.mappings()]
 
     def text(self, name: str) -> str:
         return str(self.row[name]) if self.row is not None and self.row.get(name) else ""
@@ -217,27 +208,20 @@ class _Desk:
             return []
         return [f"the chart is {status.replace('_', ' ')} at the desk"]
 
-    def queries(self) -> tuple[PhysicianQuery, ...]:
-        made = []
-        for row in self._queries:
-            body = json.loads(row["body"])
-            made.append(
-                PhysicianQuery(
-                    row["query_id"],
-                    row["status"],
-                    topic=str(body.get("topic") or ""),
-                    question=str(body.get("question") or ""),
-                    answer=str(body.get("answer") or ""),
-                    sent=_time(body.get("sent_at")),
-                    answered=_time(body.get("answered_at")),
-                )
-            )
-        return tuple(made)
 
+def _queries(log: DecisionLog, encounter_id: str) -> tuple[PhysicianQuery, ...]:
+    from codesuggest.query_log import QueryLog
 
-def _time(text: object) -> dt.datetime | None:
-    try:
-        when = dt.datetime.fromisoformat(str(text))
-    except ValueError:
-        return None
-    return when.astimezone(dt.UTC) if when.tzinfo is not None else when.replace(tzinfo=dt.UTC)
+    return tuple(
+        PhysicianQuery(
+            s.query_id,
+            s.status,
+            topic=s.topic,
+            question=str((s.query or {}).get("question", "")),
+            answer=s.answer,
+            recipient=s.physician,
+            sent=s.sent_at,
+            answered=s.answered_at,
+        )
+        for s in QueryLog(log).states(encounter_id=encounter_id)
+    )

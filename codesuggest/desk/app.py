@@ -446,35 +446,33 @@ def _add_chart(app: FastAPI, desk: Services) -> None:
 
 
 def _add_queries(app: FastAPI, desk: Services) -> None:
-    store, coding = desk.store, desk.coding
+    store, queries = desk.store, desk.coding.queries
 
     @app.get("/api/v1/charts/{chart_id}/queries", responses=_responses(m.QueriesOut), tags=["queries"])
-    def queries(chart_id: ChartId, who: Reader) -> Response:
+    def list_queries(chart_id: ChartId, who: Reader) -> Response:
         """Give the queries of a chart."""
-        row = store.open(chart_id, who)
-        with reading(desk.engine) as connection:
-            return _json({"items": store.queries(connection, row.chart_id)})
+        return _json({"items": queries.of_chart(store.open(chart_id, who))})
 
     @app.post("/api/v1/charts/{chart_id}/queries", status_code=201, responses=_responses(m.QueryOut, ok=201), tags=["queries"])
     def write_query(chart_id: ChartId, given: m.QueryIn, who: Worker) -> Response:
         """Write a query; it is not sent yet."""
         places = [(i.document, i.start, i.end) for i in given.indicators]
-        return _json(coding.write_query(chart_id, who, given.topic, given.question, tuple(given.options), places), 201)
+        return _json(queries.write(chart_id, who, given.topic, given.question, tuple(given.options), places), 201)
 
     @app.post("/api/v1/charts/{chart_id}/queries/{query_id}/send", responses=_responses(m.QueryOut), tags=["queries"])
-    def send_query(chart_id: ChartId, query_id: QueryId, who: Reader) -> Response:
-        """Send a query."""
-        return _json(store.move_query(chart_id, query_id, who, "send"))
+    def send_query(chart_id: ChartId, query_id: QueryId, who: Reader, given: m.SendIn | None = None) -> Response:
+        """Send a query; to whom may be said."""
+        return _json(queries.move(chart_id, query_id, who, "sent", physician=given.physician if given else ""))
 
     @app.post("/api/v1/charts/{chart_id}/queries/{query_id}/answer", responses=_responses(m.QueryOut), tags=["queries"])
     def answer_query(chart_id: ChartId, query_id: QueryId, given: m.AnswerIn, who: Reader) -> Response:
         """Note what the physician answered."""
-        return _json(store.move_query(chart_id, query_id, who, "answer", **given.model_dump()))
+        return _json(queries.move(chart_id, query_id, who, given.outcome, answer=given.answer, answered_by=given.answered_by))
 
     @app.post("/api/v1/charts/{chart_id}/queries/{query_id}/withdraw", responses=_responses(m.QueryOut), tags=["queries"])
     def withdraw_query(chart_id: ChartId, query_id: QueryId, given: m.ReasonIn, who: Reader) -> Response:
         """Withdraw a query."""
-        return _json(store.move_query(chart_id, query_id, who, "withdraw", reason=given.reason))
+        return _json(queries.move(chart_id, query_id, who, "withdrawn", reason=given.reason))
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from typing import Any
 
 from codesuggest.codes import Release
 from codesuggest.edits import Claim, Diagnosis, Tables, check, default_tables
-from codesuggest.errors import CodesuggestError
+from codesuggest.errors import CodesuggestError, InvalidSpanError
 from codesuggest.records import Decision, FinalCode, Shown, Span
 
 __all__ = ["Contents", "Document", "Held", "Standings", "claim_of", "final_codes", "findings_of", "merge"]
@@ -81,6 +81,22 @@ class Contents:
             for (system, code), merged in self.codes.items()
             for one in merged["by_document"]
         )
+
+    def document(self, position: int, start: int, end: int) -> Document:
+        """Give a document that holds a range.
+
+        Raises
+        ------
+        InvalidSpanError
+            CS618 when there is no such document, or the range is not in it.
+        """
+        if position >= len(self.documents) or start >= end or end > len(self.documents[position].text):
+            raise InvalidSpanError(
+                "CS618",
+                f"The range {start} to {end} is not in document {position}. Expected characters of one of the "
+                f"{len(self.documents)} documents. Give offsets into its text.",
+            )
+        return self.documents[position]
 
     def own_evidence(self, key: Key, position: int) -> tuple[tuple[Span, ...], ...]:
         """Give the words of one document that support a suggested code."""

@@ -21,6 +21,7 @@ from codesuggest.decisions.database import reading
 from codesuggest.decisions.events import Event
 from codesuggest.decisions.log import normal_code, to_event
 from codesuggest.desk.chart import Contents, Held, Standings, base_id, described, final_codes, findings_of
+from codesuggest.desk.chart_queries import ChartQueries
 from codesuggest.desk.errors import OpenItemsError, StateError
 from codesuggest.desk.people import Identity
 from codesuggest.desk.states import after, stage_of
@@ -28,8 +29,7 @@ from codesuggest.desk.store import Store
 from codesuggest.desk.tables import stamp
 from codesuggest.desk.worklist import is_sampled
 from codesuggest.edits import Tables, default_tables
-from codesuggest.errors import CodesuggestError, DecisionConflictError, InvalidCodeError, InvalidSpanError
-from codesuggest.queries.linter import lint_query
+from codesuggest.errors import CodesuggestError, DecisionConflictError, InvalidCodeError
 from codesuggest.records import Decision, FinalCode, Review, Span
 
 __all__ = ["Acknowledged", "Coding", "Wanted"]
@@ -91,20 +91,23 @@ class Coding:
     log : DecisionLog
         On the same database.
     releases : Releases, optional
+
+    Attributes
+    ----------
+    queries : ChartQueries
     """
 
     def __init__(self, store: Store, log: DecisionLog, releases: Releases | None = None) -> None:
         self.store = store
         self.log = log
         self.releases = releases or Releases()
+        self.queries = ChartQueries(store, log)
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
     def chart(self, row: Row[Any], who: Identity) -> bytes:
         """Give the JSON of a whole chart. The caller has opened it with `Store.open`."""
         now = self._now(row)
-        with reading(self.store.engine) as connection:
-            queries = self.store.queries(connection, row.chart_id)
         positions = _positions(now.contents)
         places: dict[str, list[int]] = {}
         for i, finding in enumerate(now.findings):
@@ -125,7 +128,7 @@ class Coding:
             "decisions": list(decisions.values()),
             "final_codes": self._described(now),
             "draft": {"revision": row.draft_revision},
-            "queries": queries,
+            "queries": self.queries.of_chart(row),
             "skipped_edits": now.skipped,
         }
         return b"{" + json.dumps(moving, separators=(",", ":"))[1:-1].encode() + b"," + now.contents.head + b"}"
@@ -191,7 +194,7 @@ class Coding:
         ------
         MissingChartError, ForbiddenError, StateError
             As `Store.require_working`; CS616 when there is nothing to take back.
-        InvalidCodeError, InvalidSpanError
+        InvalidCodeError
             CS100 when a code has not the format of its system; CS617 when it is not in the release or not billable; CS618 when
             a range is outside its document.
         DecisionConflictError
@@ -334,12 +337,7 @@ class Coding:
             return None
         found: dict[int, tuple[tuple[Span, ...], ...]] = {}
         for position, start, end in evidence:
-            if position >= len(contents.documents) or end > len(contents.documents[position].text) or start >= end:
-                raise InvalidSpanError(
-                    "CS618",
-                    f"The range {start} to {end} is not in document {position}. Expected characters of one of the "
-                    f"{len(contents.documents)} documents. Give offsets into its text.",
-                )
+            contents.document(position, start, end)
             found[position] = (*found.get(position, ()), (Span(start, end),))
         return found
 
@@ -354,46 +352,6 @@ class Coding:
             raise InvalidCodeError(
                 "CS617", f"{code} is {problem}. Expected a billable code of the date of service. Choose another."
             )
-
-    # -- queries -----------------------------------------------------------------------------------------------------
-
-    def write_query(
-        self,
-        chart_id: str,
-        who: Identity,
-        topic: str,
-        question: str,
-        options: Sequence[str],
-        places: Sequence[tuple[int, int, int]],
-    ) -> dict[str, Any]:
-        """Write a query to the physician, with the words of the documents that it quotes; it is not sent yet.
-
-        What the linter has to say of the wording stands in ``problems``; a person still decides whether to send it.
-
-        Raises
-        ------
-        InvalidSpanError
-            CS618 when a range is outside its document; else as `Store.require_working`.
-        """
-        with reading(self.store.engine) as connection:
-            row = self.store.row(connection, chart_id)
-            self.store.require_working(row, who)
-        contents = self.store.contents(row)
-        self._spans(contents, tuple(places))
-        indicators = [
-            {"document": d, "start": start, "end": end, "excerpt": contents.documents[d].text[start:end]}
-            for d, start, end in places
-        ]
-        quoted = [f'"{i["excerpt"]}"' for i in indicators]
-        found = lint_query(
-            "\n".join([question, *quoted]),
-            note_text="\n\n".join(d.text for d in contents.documents),
-            options=options,
-            title=topic,
-        )
-        problems = [{"rule": f.rule, "severity": f.severity, "message": f.message} for f in found]
-        body = {"topic": topic, "question": question, "options": list(options), "indicators": indicators, "problems": problems}
-        return self.store.add_query(chart_id, who, body)
 
     # -- finishing ---------------------------------------------------------------------------------------------------
 
@@ -417,9 +375,8 @@ class Coding:
             if event is not None:
                 return row, self._finished(row, who, event)
             self.store.require_working(row, who)
-            queries = self.store.queries(connection, chart_id)
         now = self._now(row)
-        still_open = self._open(now, queries, acknowledged)
+        still_open = self._open(now, self.queries.of_chart(row), acknowledged)
         if still_open:
             raise OpenItemsError(
                 "CS620",

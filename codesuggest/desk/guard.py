@@ -159,7 +159,9 @@ class Guard:
         for name, value in scope["headers"]:
             headers.setdefault(name, value)
         if sum(len(name) + len(value) for name, value in scope["headers"]) > _HEAD_BYTES:
-            raise _Refused(431, "CS609", f"The head of the request is larger than {_HEAD_BYTES:,} bytes. Expected less. Send fewer cookies.")
+            raise _Refused(
+                431, "CS609", f"The head of the request is larger than {_HEAD_BYTES:,} bytes. Expected less. Send fewer cookies."
+            )
         self._check_host(headers)
         path, method = scope["path"], scope["method"]
         scope.setdefault("state", {})["identity"] = None

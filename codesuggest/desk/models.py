@@ -133,6 +133,12 @@ class QueryIn(_In):
     indicators: Annotated[list[RangeIn], Field(max_length=50)] = []
 
 
+class SendIn(_In):
+    """To whom a query goes."""
+
+    physician: Annotated[str, Field(max_length=200, pattern=_ANY), AfterValidator(_storable)] = ""
+
+
 class AnswerIn(_In):
     """What the physician answered."""
 
@@ -445,6 +451,7 @@ class QueryOut(_Out):
     options: list[str]
     indicators: list[QuotedOut]
     problems: list[LintOut]
+    physician: str
     created_by: str
     created_at: str
     sent_at: str | None

@@ -29,7 +29,7 @@ from codesuggest.desk.people import Identity, note_access, now
 from codesuggest.desk.scorer import Scored
 from codesuggest.desk.settings import DeskSettings
 from codesuggest.desk.states import OPEN_TO_AUDITORS, OPEN_TO_CODERS, after, stage_of
-from codesuggest.desk.tables import charts, create_tables, documents, meta, queries, skips, stamp, users
+from codesuggest.desk.tables import charts, create_tables, documents, meta, skips, stamp, users
 from codesuggest.desk.worklist import ChartFacts, reasons_of, score_of
 from codesuggest.edits.drg import CcTable, read_cc_table
 from codesuggest.errors import InvalidNoteError
@@ -215,7 +215,7 @@ class Store:
             connection.execute(update(charts).where(charts.c.chart_id == chart_id).values(**values, version=row.version + 1))
         connection.execute(insert(documents), new)
         note_access(connection, who, "import", encounter_id)
-        self._score(connection, chart_id)
+        self.rescore(connection, chart_id)
         return outcomes
 
     def _chart_values(
@@ -284,7 +284,8 @@ class Store:
     def _scored_key(self) -> str:
         return f"{self.clock().date().isoformat()}:{self._settings_key}"
 
-    def _score(self, connection: Connection, chart_id: str) -> None:
+    def rescore(self, connection: Connection, chart_id: str) -> None:
+        """Score one chart anew."""
         row = connection.execute(select(charts).where(charts.c.chart_id == chart_id)).one()
         score = score_of(self._facts(row), self.clock().date(), self.settings.worklist)
         connection.execute(update(charts).where(charts.c.chart_id == chart_id).values(score=score, scored=self._scored_key()))
@@ -556,7 +557,7 @@ class Store:
         """Give a chart back to the queue; with `skip` the person is not offered it again for a while."""
         what = "skip" if skip else "release"
         with writing(self.engine) as connection:
-            row = self._held_or_managed(connection, chart_id, who)
+            row = self.held_or_managed(connection, chart_id, who)
             status = after(row.status, what)
             if skip:
                 self.require_holder(row, who)
@@ -568,7 +569,7 @@ class Store:
     def hold(self, chart_id: str, who: Identity, reason: str) -> Row[Any]:
         """Put a chart aside; it stays with its coder, without a lease."""
         with writing(self.engine) as connection:
-            row = self._held_or_managed(connection, chart_id, who)
+            row = self.held_or_managed(connection, chart_id, who)
             return self.change(
                 connection, row, who, "hold", status=after(row.status, "hold"), hold_reason=reason, lease_until=None
             )
@@ -576,7 +577,7 @@ class Store:
     def resume(self, chart_id: str, who: Identity) -> Row[Any]:
         """Go on with a chart that was put aside."""
         with writing(self.engine) as connection:
-            row = self._held_or_managed(connection, chart_id, who)
+            row = self.held_or_managed(connection, chart_id, who)
             return self.change(connection, row, who, "resume", status=after(row.status, "resume"), hold_reason="")
 
     def return_(self, chart_id: str, who: Identity, reason: str) -> Row[Any]:
@@ -634,7 +635,8 @@ class Store:
             }
             return self.change(connection, row, who, f"assign to {to}"[:60], **values)
 
-    def _held_or_managed(self, connection: Connection, chart_id: str, who: Identity) -> Row[Any]:
+    def held_or_managed(self, connection: Connection, chart_id: str, who: Identity) -> Row[Any]:
+        """Read a chart that the person holds, or manages; else raise as `require_holder`."""
         row = self.row(connection, chart_id)
         self.require_reader(row, who)
         if who.role != "manager":
@@ -686,90 +688,6 @@ class Store:
                     status=412,
                 )
             return self.change(connection, row, who, "draft", draft=json.dumps(list(sequence)), draft_revision=revision + 1)
-
-    # -- queries -----------------------------------------------------------------------------------------------------
-
-    def queries(self, connection: Connection, chart_id: str) -> list[dict[str, Any]]:
-        """Give the queries of a chart, the oldest first."""
-        sql = select(queries).where(queries.c.chart_id == chart_id).order_by(queries.c.created_at, queries.c.query_id)
-        return [{**json.loads(r.body), "query_id": r.query_id, "status": r.status} for r in connection.execute(sql)]
-
-    def add_query(self, chart_id: str, who: Identity, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Write a query; it is not sent yet."""
-        query_id = secrets.token_hex(10)
-        created = stamp(self.clock())
-        full = {
-            **body,
-            "created_by": who.user,
-            "created_at": created,
-            "sent_at": None,
-            "answered_at": None,
-            "answer": "",
-            "answered_by": "",
-            "reason": "",
-        }
-        with writing(self.engine) as connection:
-            row = self.row(connection, chart_id)
-            self.require_working(row, who)
-            connection.execute(
-                insert(queries).values(
-                    query_id=query_id, chart_id=chart_id, status="pending", created_at=created, body=json.dumps(full)
-                )
-            )
-            self.change(connection, row, who, "query written")
-        return {**full, "query_id": query_id, "status": "pending"}
-
-    def move_query(self, chart_id: str, query_id: str, who: Identity, what: str, **values: str) -> dict[str, Any]:
-        """Send, answer or withdraw a query.
-
-        Parameters
-        ----------
-        what : {"send", "answer", "withdraw"}
-        values : str
-            answer, outcome and answered_by of an answer; reason of a withdrawal.
-
-        Raises
-        ------
-        MissingChartError
-            CS610, CS614 when there is no such chart or query.
-        StateError
-            CS615 when the query's state does not allow it.
-        """
-        when = stamp(self.clock())
-        with writing(self.engine) as connection:
-            row = self._held_or_managed(connection, chart_id, who)
-            mine = and_(queries.c.chart_id == chart_id, queries.c.query_id == query_id)
-            query = connection.execute(select(queries).where(mine)).one_or_none()
-            if query is None:
-                raise MissingChartError(
-                    "CS614", f"The chart has no query {query_id[:40]!r}. Expected one of its queries. Look at the chart."
-                )
-            allowed = {"send": ("pending",), "answer": ("sent",), "withdraw": ("pending", "sent")}[what]
-            if query.status not in allowed:
-                raise StateError(
-                    "CS615", f"The query is {query.status}. Expected one that is {' or '.join(allowed)}. Look at it again."
-                )
-            body = json.loads(query.body)
-            changes: dict[str, Any] = {}
-            if what == "send":
-                body["sent_at"], status = when, "sent"
-                if row.status in ("in_progress", "query_open"):
-                    changes = {"status": after(row.status, "send query"), "lease_until": None}
-            elif what == "answer":
-                status = values["outcome"]
-                body |= {"answered_at": when, "answer": values["answer"], "answered_by": values["answered_by"]}
-            else:
-                status = "withdrawn"
-                body["reason"] = values["reason"]
-            connection.execute(update(queries).where(mine).values(status=status, body=json.dumps(body)))
-            statuses = connection.execute(select(queries.c.status).where(queries.c.chart_id == chart_id)).scalars().all()
-            n_open = statuses.count("sent")
-            n_answered = row.n_queries_answered + (what == "answer")
-            if what != "send" and not n_open and row.status == "query_open":
-                changes = {"status": after(row.status, "answer")}
-            self.change(connection, row, who, f"query {what}", n_queries_open=n_open, n_queries_answered=n_answered, **changes)
-            self._score(connection, chart_id)
-        return {**body, "query_id": query_id, "status": status}
 
 
 def _forbidden(who: Identity, what: str) -> ForbiddenError:

@@ -34,7 +34,6 @@ __all__ = [
     "create_tables",
     "documents",
     "meta",
-    "queries",
     "sessions",
     "skips",
     "stamp",
@@ -104,15 +103,6 @@ skips = Table(
     Column("chart_id", String(40), primary_key=True),
     Column("who", _ID, primary_key=True),
     Column("until", _TIME, nullable=False),
-)
-queries = Table(
-    "desk_queries",
-    metadata,
-    Column("query_id", _ID, primary_key=True),
-    Column("chart_id", String(40), nullable=False, index=True),
-    Column("status", String(20), nullable=False),
-    Column("created_at", _TIME, nullable=False),
-    Column("body", Text, nullable=False),  # JSON: topic, question, options, indicators and the answers
 )
 users = Table(
     "desk_users",

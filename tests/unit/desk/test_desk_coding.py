@@ -10,6 +10,7 @@ from codesuggest.decisions.database import reading
 from codesuggest.desk.coding import Acknowledged, Wanted
 from codesuggest.desk.errors import ForbiddenError, MissingChartError, OpenItemsError, RequestError, StateError
 from codesuggest.errors import CodesuggestError, DecisionConflictError, InvalidCodeError, InvalidSpanError
+from codesuggest.query_log import QueryLog
 
 PNEUMONIA, HYPERTENSION, DIABETES = "J18.9", "I10", "E11.9"
 
@@ -261,14 +262,14 @@ def test_findings_are_those_of_the_codes_that_stand(lite):
 
 def test_the_life_of_a_query(desk):
     start = SUMMARY.index("ceftriaxone")
-    query = desk.coding.write_query(
+    query = desk.coding.queries.write(
         desk.id, desk.who("ann"), "organism", "Please clarify the organism.", ["Other"], [(0, start, start + 11)]
     )
     assert query["indicators"][0]["excerpt"] == "ceftriaxone"
-    sent = desk.store.move_query(desk.id, query["query_id"], desk.who("ann"), "send")
+    sent = desk.coding.queries.move(desk.id, query["query_id"], desk.who("ann"), "sent")
     assert (sent["status"], whole(desk)["chart"]["status"]) == ("sent", "query_open")
-    answered = desk.store.move_query(
-        desk.id, query["query_id"], desk.who("ann"), "answer", answer="unknown", outcome="answered", answered_by="dr-9"
+    answered = desk.coding.queries.move(
+        desk.id, query["query_id"], desk.who("ann"), "answered", answer="unknown", answered_by="dr-9"
     )
     assert (answered["status"], answered["answered_by"]) == ("answered", "dr-9")
     chart = whole(desk)["chart"]
@@ -276,25 +277,37 @@ def test_the_life_of_a_query(desk):
     assert any(r["component"] == "queries" and r["points"] == 10.0 for r in chart["reasons"])
 
 
+def test_queries_of_the_desk_are_those_of_the_query_log(lite):
+    query = lite.coding.queries.write(
+        lite.id, lite.who("ann"), "organism", "Please clarify the organism.", ["Other"], [(0, 0, 9)]
+    )
+    lite.coding.queries.move(lite.id, query["query_id"], lite.who("ann"), "sent", physician="dr-9")
+    state = QueryLog(lite.services.engine).state(query["query_id"])
+    assert (state.status, state.topic, state.physician, state.encounter_id) == ("sent", "organism", "dr-9", "E-1")
+    QueryLog(lite.services.engine).answer(query["query_id"], "agreed", answer="Pneumococcus", who="dr-9", when=lite.clock())
+    assert whole(lite)["queries"][0]["status"] == "agreed"
+    assert log(lite).verify() == ()
+
+
 def test_a_query_that_leads_is_marked_and_not_kept_back(lite):
     question = "Please document sepsis so that the DRG reflects the severity."
-    query = lite.coding.write_query(lite.id, lite.who("ann"), "infection", question, [], [])
+    query = lite.coding.queries.write(lite.id, lite.who("ann"), "infection", question, [], [])
     rules = {p["rule"] for p in query["problems"]}
     assert {"LINT-LEADING", "LINT-MONEY", "LINT-NO-INDICATORS"} <= rules
-    assert lite.store.move_query(lite.id, query["query_id"], lite.who("ann"), "send")["status"] == "sent"
+    assert lite.coding.queries.move(lite.id, query["query_id"], lite.who("ann"), "sent")["status"] == "sent"
 
 
-@pytest.mark.parametrize("what", ["answer", "send"])
+@pytest.mark.parametrize("what", ["agreed", "sent", "withdrawn"])
 def test_a_query_that_was_withdrawn_goes_nowhere(lite, what):
-    query = lite.coding.write_query(lite.id, lite.who("ann"), "organism", "Please clarify.", [], [])
-    lite.store.move_query(lite.id, query["query_id"], lite.who("ann"), "withdraw", reason="found it")
-    with pytest.raises(StateError, match="CS615"):
-        lite.store.move_query(lite.id, query["query_id"], lite.who("ann"), what, answer="x", outcome="agreed", answered_by="d")
+    query = lite.coding.queries.write(lite.id, lite.who("ann"), "organism", "Please clarify.", [], [])
+    lite.coding.queries.move(lite.id, query["query_id"], lite.who("ann"), "withdrawn", reason="found it")
+    with pytest.raises(DecisionConflictError, match="CS456"):
+        lite.coding.queries.move(lite.id, query["query_id"], lite.who("ann"), what, answer="x", answered_by="d")
 
 
 def test_a_query_of_another_chart_is_not_there(lite):
     with pytest.raises(MissingChartError, match="CS614"):
-        lite.store.move_query(lite.id, "0" * 20, lite.who("ann"), "send")
+        lite.coding.queries.move(lite.id, "0" * 20, lite.who("ann"), "sent")
 
 
 # -- finish ---------------------------------------------------------------------------------------------------------------
@@ -331,8 +344,8 @@ def test_a_stay_needs_poa_and_a_visit_does_not(lite):
 
 def test_a_sent_query_keeps_a_chart_open(lite):
     accept_all(lite)
-    query = lite.coding.write_query(lite.id, lite.who("ann"), "organism", "Please clarify.", [], [])
-    lite.store.move_query(lite.id, query["query_id"], lite.who("ann"), "send")
+    query = lite.coding.queries.write(lite.id, lite.who("ann"), "organism", "Please clarify.", [], [])
+    lite.coding.queries.move(lite.id, query["query_id"], lite.who("ann"), "sent")
     lite.store.resume(lite.id, lite.who("ann"))
     with pytest.raises(OpenItemsError) as caught:
         finish(lite)
