@@ -23,14 +23,14 @@ DATE = (
 TIME = r"(?:[0-2]?\d:[0-5]\d(?::[0-5]\d)?(?:\s?[ap]\.?m\.?)?|(?:[01]\d|2[0-3])[0-5]\d(?:\s?h(?:rs?|ours?)?)?(?![\d/.])|\d{1,2}\s?[ap]m\b)"
 _DAY = r"(?:hospital day\s?#?\s?\d{1,2}|hd\s?#?\s?\d{1,2}|pod\s?#?\s?\d{1,2}|icu day\s?#?\s?\d{1,2}|day\s?#?\s?\d{1,2}|post-?op(?:erative)? day\s?#?\s?\d{1,2})"
 _WORD = r"(?:admission|admit|discharge|baseline|today|yesterday|initial|repeat|arrival|presentation|this morning|tonight|overnight|peak|nadir|most recent|latest|current|prior|previous|follow-?up|post-?op|pre-?op|in ed|in the ed|ed)"
-WHEN = rf"(?:{DATE}(?:[,;]?\s*(?:at|@)?\s*{TIME})?|{TIME}|{_DAY}|{_WORD})"
+WHEN = rf"(?:{DATE}(?:[,;]?\s*+(?:(?:at|@)\s*+)?{TIME})?|{TIME}|{_DAY}|{_WORD})"
 
-_DATE_TIME = re.compile(rf"(?P<date>{DATE})?[,;]?\s*(?:at|@)?\s*(?P<time>{TIME})?\s*$")
+_DATE_TIME = re.compile(rf"(?P<date>{DATE})?[,;]?\s*+(?:(?:at|@)\s*+)?(?P<time>{TIME})?\s*$")
 _LINE_DATE = re.compile(
-    rf"\s*[-*•#]?\s*(?:\[|\()?\s*(?:(?P<front>{DATE}(?:[,;]?\s*(?:at|@)?\s*{TIME})?|{_DAY})\s*(?:\]|\))?\s*(?:labs?|labwork|vitals?|results)?\s*[:\-–—]"
+    rf"\s*[-*•#]?\s*(?:\[|\()?\s*(?:(?P<front>{DATE}(?:[,;]?\s*+(?:(?:at|@)\s*+)?{TIME})?|{_DAY})\s*(?:\]|\))?\s*(?:labs?|labwork|vitals?|results)?\s*[:\-–—]"
     rf"|(?P<word>admission|admit|discharge|initial|presenting|baseline|repeat|ed|today'?s?|am|morning|yesterday'?s?|most recent|latest|follow-?up)\s+(?:labs?|labwork|laboratory|laboratories|vitals?|vs|results|data|cbc|bmp|cmp)[^:\n]{{0,40}}:"
-    rf"|(?:(?:pertinent|key|relevant|recent|significant|last|laboratory|serum|selected)\s+)*(?:labs?|labwork|laborator\w+|lab (?:results|data|values)|vitals?|vital signs|vs|results|bmp|cbc|cmp|lfts?|chem(?:istry|-?7)?|abg|vbg|bloods|component|collected|specimen|blood gas|obs|observations)\b[^:\n]{{0,24}}?(?:on|from|at|of|\(|-|:|@|,)?\s*(?P<late>{DATE}(?:[,;]?\s*(?:at|@)?\s*{TIME})?|{_DAY}|(?:on |at |upon )?(?:admission|discharge|presentation|arrival)\b)"
-    rf"|(?P<alone>{DATE}(?:[,;]?\s*(?:at|@)?\s*{TIME})?|{_DAY})\s*:?\s*$)"
+    rf"|(?:(?:pertinent|key|relevant|recent|significant|last|laboratory|serum|selected)\s+)*(?:labs?|labwork|laborator\w+|lab (?:results|data|values)|vitals?|vital signs|vs|results|bmp|cbc|cmp|lfts?|chem(?:istry|-?7)?|abg|vbg|bloods|component|collected|specimen|blood gas|obs|observations)\b[^:\n]{{0,24}}?(?:on|from|at|of|\(|-|:|@|,)?\s*(?P<late>{DATE}(?:[,;]?\s*+(?:(?:at|@)\s*+)?{TIME})?|{_DAY}|(?:on |at |upon )?(?:admission|discharge|presentation|arrival)\b)"
+    rf"|(?P<alone>{DATE}(?:[,;]?\s*+(?:(?:at|@)\s*+)?{TIME})?|{_DAY})\s*:?\s*$)"
 )
 _MAY_BE_DATED = re.compile(
     r"\d|admi|disch|arriv|present|initial|repeat|baseline|today|yester|morning|recent|latest|follow|^\W*(?:ed|am) "

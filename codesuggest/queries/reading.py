@@ -28,11 +28,11 @@ _LINK_WORD = (
     r"q ?\d{1,2} ?h(?:rs?)?|serial|serially|q ?am|mostly|ranging|ranged|between|near|normal|deficiency|score|total|scale|quant|auto|calc|calculated|est|arterial|venous|abg|vbg|poc|hs|lvl)"
 )
 _LINK = re.compile(
-    rf"(?:[ \t]*\n(?=[ \t]*(?:was|of|is|at|to)\b|[ \t]*\d[\d.,]*(?<![.)])(?![.)]?[ \t][A-Za-z]*[a-z]{{3}}|[.)])))?(?:[ \t:=~≈*_,]{{0,3}}(?:{_LINK_WORD}(?![a-z])|\[[^\]\n]{{1,44}}\]|\((?:[^()\d\n]{{1,24}}|{DATE}(?:[ ,]+{TIME})?|{TIME})\)|(?:on |at |@ ?|from )?{DATE}(?:[ ,]+(?:at )?{TIME})?(?=[\s:)])|[↑↓▲▼]{{1,3}}|@ ?{TIME}))"
-    r"{0,9}[ \t]*(?:[:=~≈]|-{1,2}>?|–|—|→|\.{2,}|\|)?[ \t]*(?P<paren>\()?[ \t]*"
+    rf"(?:[ \t]*+\n(?=[ \t]*+(?:was|of|is|at|to)\b|[ \t]*+\d[\d.,]*(?<![.)])(?![.)]?[ \t][A-Za-z]*[a-z]{{3}}|[.)])))?(?:[ \t:=~≈*_,]{{0,3}}(?:{_LINK_WORD}(?![a-z])|\[[^\]\n]{{1,44}}\]|\((?:[^()\d\n]{{1,24}}|{DATE}(?:[ ,]+{TIME})?|{TIME})\)|(?:on |at |@ ?|from )?{DATE}(?:[ ,]+(?:at )?{TIME})?(?=[\s:)])|[↑↓▲▼]{{1,3}}|@ ?{TIME}))"
+    r"{0,9}[ \t]*+(?:[:=~≈]|-{1,2}>?|–|—|→|\.{2,}|\|)?[ \t]*+(?P<paren>\()?[ \t]*+"
 )
 _NUMBER = re.compile(
-    rf"(?P<cmp>(?:[<>≤≥]=?|less than|greater than|more than|below|above)[ \t]*)?(?P<sign>[-−+])?(?P<num>{NUMBER})(?P<plural>'?s(?![a-z]))?(?:[ \t]?[-–][ \t]?(?P<to>\d+(?:\.\d+)?)'?s?(?![\d/]))?"
+    rf"(?P<cmp>(?:[<>≤≥]=?|less than|greater than|more than|below|above)[ \t]*+)?(?P<sign>[-−+])?(?P<num>{NUMBER})(?P<plural>'?s(?![a-z]))?(?:[ \t]?[-–][ \t]?(?P<to>\d+(?:\.\d+)?)'?s?(?![\d/]))?"
 )
 _UNIT = re.compile(
     r"[ \t]{0,2}(?P<unit>%|[x×]?[ ]?10[ ]?(?:\^|\*{1,2}|e|\()?[ ]?(?:12|0?[369]|[³⁶⁹])\)?(?:[ ]?/?[ ]?(?:cells/)?(?:[µμu]l|mcl|l|mm\^?3|mm³|cumm|ml))"
@@ -49,36 +49,36 @@ _FLAG_BARE = re.compile(
     rf"[ \t]{{0,4}}(?:(?<=[\s\d%)lL3])(?P<word>{_FLAG_WORDS}|high|low|critical|A|C(?=[ \t]{{2}}|[ \t]*[(\[]))(?![\w/*-])|(?P<sign>\*{{1,3}}(?!\*)|!{{1,2}}|↑{{1,3}}|↓{{1,3}}|▲|▼|\^(?!\d)))"
 )
 _FLAG_END = re.compile(
-    r"[ \t]*(?:$|[,;.)\]|\n\r(\[→/]|-+>|[ \t]{2}|[\d<>]|and\b|to\b|on\b|from\b|at\b|then\b|now\b|ref|normal|nl\b|baseline)"
+    r"[ \t]*+(?:$|[,;.)\]|\n\r(\[→/]|-+>|[ \t]{2}|[\d<>]|and\b|to\b|on\b|from\b|at\b|then\b|now\b|ref|normal|nl\b|baseline)"
 )
-_REF_WORD = r"(?:(?:ref(?:erence)?\.?|normal|normals|nl|nml|rr|range|ri|expected|lab normal)(?:[ ]*(?:range|interval|values?|limits?|int|rng|is))*[ ]*[:=]?[ ]*)"
-_RANGE = r"(?:(?P<low>-?\d+(?:[.,]\d+)?)[ ]*(?:-|–|—|to)[ ]*(?P<high>-?\d+(?:[.,]\d+)?)|(?P<sign><=?|>=?|≤|≥|=<|=>|less than |greater than |up to |under |over )[ ]*(?P<limit>\d+(?:[.,]\d+)?))"
-_RANGE_UNIT = r"[ ]*(?P<unit>[x×]?[a-z%µμ0-9^*()/.²³ ]{0,18}?)"
+_REF_WORD = r"(?:(?:ref(?:erence)?\.?|normal|normals|nl|nml|rr|range|ri|expected|lab normal)(?:[ ]*+(?:range|interval|values?|limits?|int|rng|is))*[ ]*+[:=]?[ ]*+)"
+_RANGE = r"(?:(?P<low>-?\d+(?:[.,]\d+)?)[ ]*+(?:-|–|—|to)[ ]*+(?P<high>-?\d+(?:[.,]\d+)?)|(?P<sign><=?|>=?|≤|≥|=<|=>|less than |greater than |up to |under |over )[ ]*+(?P<limit>\d+(?:[.,]\d+)?))"
+_RANGE_UNIT = r"[ ]*+(?P<unit>[x×]?[a-z%µμ0-9^*()/.²³ ]{0,18}?)"
 _REF_PART = re.compile(rf"(?P<word>{_REF_WORD})?{_RANGE}{_RANGE_UNIT}$")
 _REF_BARE = re.compile(rf"[ \t]{{0,3}}[,;]?[ \t]{{0,2}}{_REF_WORD}[\[(]?{_RANGE}(?![\d/])\)?\]?")
 _PAREN = re.compile(r"[ \t]{0,3}[(\[](?P<inner>[^()\[\]\n]{1,64}(?:\(\d+\)[^()\[\]\n]{0,16})?)[)\]]")
 _WHEN_PART = re.compile(rf"(?:on |at |@ ?|from |upon )?(?:the )?(?P<when>{WHEN})$")
 _WHEN_BARE = re.compile(
-    rf"[ \t]*,?[ \t]*(?:(?:on|at|@|from|as of)[ \t]*(?:the[ ])?(?P<when>{WHEN})|(?P<bare>{DATE}(?:[ ,]+(?:at )?{TIME})?|this morning|yesterday|today|overnight|(?:pre|post)-?op(?:eratively)?|initially|(?:at|after|within|over) \d{{1,2}} (?:hours?|hrs?|h|days?|weeks?)|in {_MONTH}(?: \d{{4}})?|last (?:week|month|year)|(?:a|one|two|three|\d+) (?:hours?|days?|weeks?|months?|years?) (?:ago|prior|earlier|later|before)))(?![\w/])"
+    rf"[ \t]*+,?[ \t]*+(?:(?:on|at|@|from|as of)[ \t]*+(?:the[ ])?(?P<when>{WHEN})|(?P<bare>{DATE}(?:[ ,]+(?:at )?{TIME})?|this morning|yesterday|today|overnight|(?:pre|post)-?op(?:eratively)?|initially|(?:at|after|within|over) \d{{1,2}} (?:hours?|hrs?|h|days?|weeks?)|in {_MONTH}(?: \d{{4}})?|last (?:week|month|year)|(?:a|one|two|three|\d+) (?:hours?|days?|weeks?|months?|years?) (?:ago|prior|earlier|later|before)))(?![\w/])"
 )
 _VERB = (
     r"(?:trend|improv|worsen|increas|decreas|declin|clear|normali[sz]|peak|recover|downtrend|uptrend|correct|drift|climb|jump|bump|spik|stabili[sz]|plateau|settl|nadir|respond|return)(?:ed|ing|d|s|es)?"
     r"|rose|risen|rises|rising|fell|fallen|falling|dropp(?:ed|ing)|went|came|slid|sank|up|down"
 )
 _CHAIN = re.compile(
-    rf"[ \t]*(?:-{{1,2}}>|=+>|→|⟶|➔|➜|»|>{{1,3}}|↑|↓|…|\.{{3}}"
-    rf"|[,;]?[ \t]*(?:(?:and|which|that|it)[ ])*(?:(?:was|were|has|have|had|been|since|later|subsequently|slowly|gradually|quickly|steadily|eventually|then|further|repeat|repeated)[ ])*"
+    rf"[ \t]*+(?:-{{1,2}}>|=+>|→|⟶|➔|➜|»|>{{1,3}}|↑|↓|…|\.{{3}}"
+    rf"|[,;]?[ \t]*+(?:(?:and|which|that|it)[ ])*(?:(?:was|were|has|have|had|been|since|later|subsequently|slowly|gradually|quickly|steadily|eventually|then|further|repeat|repeated)[ ])*"
     rf"(?:then|now|currently|today|(?:{_VERB})(?:[ ](?:down|up|back|slowly|gradually|further|again|appropriately))*|with(?:[ ]a)? (?:peak|nadir)|peak|nadir|followed by|(?:on )?(?:repeat|recheck(?:ed)?)(?: was)?|later|to)"
-    rf"(?:[ \t]+(?:to|at|of|was|is|a|around|about|peak|nadir|new|high|low))*|,?[ ](?:and|then|&)(?=[ ][\d<>.])|,(?=[ ]\d|\d))[ \t]*:?[ \t]*"
-    rf"(?:\(?(?P<when>{DATE}(?:[ ,]+{TIME})?)\)?:[ \t]*)?"
+    rf"(?:[ \t]+(?:to|at|of|was|is|a|around|about|peak|nadir|new|high|low))*|(?:,[ ])?(?:and|then|&)(?=[ ][\d<>.])|,(?=[ ]\d|\d))[ \t]*+:?[ \t]*+"
+    rf"(?:\(?(?P<when>{DATE}(?:[ ,]+{TIME})?)\)?:[ \t]*+)?"
 )
 _CHAIN_END = re.compile(
-    r"[ \t]*(?:$|[,;.()\n|\[→*↑↓]|-{1,2}>|=+>|>|\bto\b|\bon\b|\band\b|\bby\b|\bat\b|\bthen\b|\bthis\b|\btoday|\byesterday|\bafter\b|\bwith\b|\bnow\b|\bprior\b|\bs/p\b|\bpost|\bp\b|\bw/|\bsince\b|\buntil\b|\bduring\b|\bover\b|\bonce\b|\bif\b|\bfor\b|\bbut\b|\bwhich\b|\bbefore\b|\bovernight\b|\bin\b|\bwhile\b|\bfrom\b|\bfollowing\b)"
+    r"[ \t]*+(?:$|[,;.()\n|\[→*↑↓]|-{1,2}>|=+>|>|\bto\b|\bon\b|\band\b|\bby\b|\bat\b|\bthen\b|\bthis\b|\btoday|\byesterday|\bafter\b|\bwith\b|\bnow\b|\bprior\b|\bs/p\b|\bpost|\bp\b|\bw/|\bsince\b|\buntil\b|\bduring\b|\bover\b|\bonce\b|\bif\b|\bfor\b|\bbut\b|\bwhich\b|\bbefore\b|\bovernight\b|\bin\b|\bwhile\b|\bfrom\b|\bfollowing\b)"
 )
 _BASE = re.compile(
-    r"[ \t]*[,;]?[ \t]*[(\[]?[ \t]*(?:up|down|increased|decreased|risen|fallen|dropped|rise|drop|(?:an )?increase|(?:a )?decrease)?[ ]*(?P<word>at baseline|from|(?:his|her|their|pt'?s?|patient's|known )?[ ]?baseline|b/l|bl|was|prior|previously|previous|prev|last|compared (?:to|with)|vs\.?|versus|usual(?:ly)?|normally|base)"
-    r"(?:[ ]+(?:of|is|was|at|cr|creatinine|hgb|hb|hemoglobin|a|an|his|her|their|the|to|with|known|baseline|value|prior|previous|level|admission|discharge|around|about|approximately|approx|outpatient|in))*[ ]*[:=~≈]?[ ]*"
-    rf"(?:\(?(?P<when>{DATE})\)?:[ ]*)?"
+    r"[ \t]*+[,;]?[ \t]*+[(\[]?[ \t]*+(?:up|down|increased|decreased|risen|fallen|dropped|rise|drop|(?:an )?increase|(?:a )?decrease)?[ ]*+(?P<word>at baseline|from|(?:his|her|their|pt'?s?|patient's|known )?[ ]?baseline|b/l|bl|was|prior|previously|previous|prev|last|compared (?:to|with)|vs\.?|versus|usual(?:ly)?|normally|base)"
+    r"(?:[ ]+(?:of|is|was|at|cr|creatinine|hgb|hb|hemoglobin|a|an|his|her|their|the|to|with|known|baseline|value|prior|previous|level|admission|discharge|around|about|approximately|approx|outpatient|in))*[ ]*+[:=~≈]?[ ]*+"
+    rf"(?:\(?(?P<when>{DATE})\)?:[ ]*+)?"
 )
 _REJECT = re.compile(
     r"[ \t]?(?:x(?![\w])|x\d|times?\b|/\s?\d|[-–]?\s?(?:days?|weeks?|wks?|months?|mos?|years?|yrs?|y/?o|hours?|hrs?(?![ ]?[:=]?[ ]?\d)|minutes?|mins?|doses?|tab(?:let)?s?|pills?|cycles?|points?|sessions?|visits?|packs?|pack-years?|refills?|caps?(?:ules?)?|puffs?|drops)\b(?! (?:ago|prior|later|earlier))|:\d\d\b|(?:st|nd|rd|th)\b|\w?-?hydroxy|-\d{3}-)"
@@ -94,9 +94,9 @@ _SCALED = re.compile(
 )
 _GOAL_WEAK = re.compile(r"\b(?:for|when|once|while|in case of|should|except)\b[^.;:,\n]{0,20}$")
 _CHANGE = re.compile(r"\b(?:down|up|by|in)\b(?!.*\b(?:to|at|now)\b)")
-_GOAL_AFTER = re.compile(r"[ \t]*(?:goals?|targets?|threshold|parameters?|cut-?off|range)\b")
+_GOAL_AFTER = re.compile(r"[ \t]*+(?:goals?|targets?|threshold|parameters?|cut-?off|range)\b")
 _NOT_A_VALUE_AFTER = re.compile(
-    r"[ \t]*(?:checks?|monitoring|diet|restriction|restricted|supplement\w*|replacement|repletion|chloride|citrate|phosphate|gluconate|carbonate|oxide|sulfate|bicarbonate|sliding|binders?|tablets?|blockers?|channel|antagonists?|nodes?|diameter|wave|nodal)\b"
+    r"[ \t]*+(?:checks?|monitoring|diet|restriction|restricted|supplement\w*|replacement|repletion|chloride|citrate|phosphate|gluconate|carbonate|oxide|sulfate|bicarbonate|sliding|binders?|tablets?|blockers?|channel|antagonists?|nodes?|diameter|wave|nodal)\b"
 )
 _WHEN_BEFORE = re.compile(
     r"\b(baseline|birth|admission|admit(?:ting)?|initial|repeat|peak|nadir|discharge|presenting|arrival|most recent|latest|current|today'?s|yesterday'?s|prior|previous|post-?op|pre-?op|this morning'?s|am|morning|follow-?up|triage|highest|lowest|max|first|last)\s+(?:labs?\s+|measured\s+)?(?:serum\s+|venous\s+|arterial\s+|blood\s+)?$"
@@ -323,13 +323,13 @@ def _is_flag(
     text: str, lower: str, m: re.Match[str], stop: int, quantities: Sequence[Quantity], starts: frozenset[int], is_table: bool
 ) -> bool:
     if m["sign"]:
-        after = re.match(r"[ \t]*[\d.]", text[m.end() : m.end() + 6])
+        after = re.match(r"[ \t]*+[\d.]", text[m.end() : m.end() + 6])
         return m["sign"][0] not in "↑↓^" or after is None
     if m["word"] == "A" and not is_table:
         return False
     if _FLAG_END.match(text, m.end(), stop) is not None:
         return True
-    after = re.match(r"[ \t]*", text[m.end() : m.end() + 12])
+    after = re.match(r"[ \t]*+", text[m.end() : m.end() + 12])
     follows = m.end() + (after.end() if after else 0)
     if any(start in starts for start in (follows, follows + 1)):
         return True
@@ -513,7 +513,7 @@ def read_values(
         return []
     if "goal" in words or "target" in words or is_goal(place, start, m["cmp"] or ""):
         return []
-    if m["cmp"] and re.search(r"\bto[ ]*$", words):  # "replete K to > 4"
+    if m["cmp"] and re.search(r"\bto[ ]*+$", words):  # "replete K to > 4"
         return []
     if quantities[0].name == "weight" and _CHANGE.search(words):  # "weight is down by 30 pounds"
         return []
@@ -590,7 +590,7 @@ def _one(
     lower = place.lower
     stop = m.end()
     if quantities[0].category == "score":
-        scale = re.compile(r"[ \t]*(?:/|out of)[ \t]*\d{1,2}\b").match(lower, stop)
+        scale = re.compile(r"[ \t]*+(?:/|out of)[ \t]*+\d{1,2}\b").match(lower, stop)
         stop = scale.end() if scale else stop
     tail = read_tail(place, stop, quantities, starts)
     if not tail.flag and "(!)" in lower[start : m.start()]:
@@ -664,7 +664,7 @@ def _next(
     )
     if link["when"] is None and tail.when is None and when is None:
         indicator = replace(indicator, when=place.line_when(first) if is_first else indicator.when)
-    closing = re.compile(r"[ \t]*\)").match(lower, tail.end) if is_base and "(" in link[0] else None
+    closing = re.compile(r"[ \t]*+\)").match(lower, tail.end) if is_base and "(" in link[0] else None
     return indicator, closing.end() if closing else max(tail.end, tail.next)
 
 
