@@ -50,7 +50,6 @@ class QueryFinder:
         self.limit = limit
         self._wording = Wording(templates)
         self._releases = Releases()
-        self._billable = lru_cache(maxsize=65_536)(self._is_billable)
 
     def find(self, notes: Sequence[Note]) -> tuple[Query, ...]:
         """Find the queries of one encounter.
@@ -76,20 +75,18 @@ class QueryFinder:
     def of(self, notes: Sequence[tuple[Note, Extraction]]) -> tuple[Query, ...]:
         """Find the queries of one encounter whose notes are extracted already."""
         day = max((note.date_of_service for note, _ in notes if note.date_of_service), default=None)
+        model_release = self.suggester.model.release
+        release = model_release if day is None else self._releases.on(day, model_release.system)
         return raise_queries(
             [NoteFacts(note, extraction.sections, extraction.mentions) for note, extraction in notes],
             wording=self._wording,
-            is_billable=lambda code: self._billable(code, day),
+            is_billable=lambda code: code in release and release.is_billable(code),
             limit=self.limit,
         )
 
     def onto(self, result: Result, note: Note) -> Result:
         """Return a result with the queries of its note, taken as an encounter of its own."""
         return replace(result, queries=self.find([note]))
-
-    def _is_billable(self, code: str, day: dt.date | None) -> bool:
-        release = self.suggester.model.release if day is None else self._releases.on(day, self.suggester.model.release.system)
-        return code in release and release.is_billable(code)
 
 
 @lru_cache(maxsize=1)
