@@ -15,7 +15,7 @@ def found(phrases, text):
         ("PE", "PE ruled out, pe normal", ["PE"]),
         ("aki", "AKI, aki", ["AKI", "aki"]),
         ("(left/right) hip", "left hip, right hip, sore hip", ["left hip", "right hip"]),
-        ("acute (on chronic/) renal failure", "acute renal failure; acute on chronic renal failure", ["acute renal failure", "acute on chronic renal failure"]),
+        ("acute (on chronic/) renal", "acute renal; acute on chronic renal", ["acute renal", "acute on chronic renal"]),
         ("acute ..2 failure", "acute left heart failure; acute very sudden left heart failure", ["acute left heart failure"]),
         ("sepsis; -sepsis alert", "sepsis alert called; sepsis confirmed", ["sepsis"]),
         ("# lb", "lost 22 lb", ["22 lb"]),

@@ -67,7 +67,8 @@ def test_lint_leaves_with_1_when_a_query_is_not_compliant(run, tmp_path):
     path.write_text("Please document sepsis. The DRG is low.")
     done = run("queries", "lint", path)
     assert done.exit_code == 1
-    assert "LINT-LEADING" in done.output and "LINT-MONEY" in done.output
+    assert "LINT-LEADING" in done.output
+    assert "LINT-MONEY" in done.output
     assert {json.loads(line)["rule"] for line in run("queries", "lint", path, "--json").output.splitlines()} >= {"LINT-LEADING"}
 
 
