@@ -15,12 +15,12 @@ from dataclasses import dataclass, field, replace
 from codesuggest.queries.places import DATE, TIME, WHEN, Place, when_of
 from codesuggest.queries.quantities import Quantity, Value, unit_of
 from codesuggest.queries.reading import (
-    _LOOKS_LIKE_UNIT,
-    _RANGE,
+    LOOKS_LIKE_UNIT,
     NUMBER,
+    RANGE,
     Patient,
     Tail,
-    _bare_unit,
+    bare_unit,
     choose,
     comparator_of,
     flag_of,
@@ -61,7 +61,7 @@ _VALUE = re.compile(
     rf"(?:(?P<flag0>\(?(?:HH|LL|CH|CL|H|L|A|C|\*|!|↑|↓)\)?)[ ]*(?=[<>]?\s?\d))?(?P<cmp>[<>≤≥]=?[ ]?|less than |greater than )?(?P<sign>[-−])?(?P<num>{NUMBER})(?P<plural>s)?(?:[ ]?[-–][ ]?(?P<to>\d+(?:\.\d+)?)(?=$|[ ]))?(?![\d/:]|-\d|\.\d)"
 )
 _RANGE_CELL = re.compile(
-    rf"[\[(]?(?:ref(?:erence)?(?: range)?|normal|nl|rr)?[: ]*{_RANGE}[ ]*(?P<unit>[x×]?[a-z%µμ0-9^*()/.²³ ]{{0,18}}?)[\])]?$"
+    rf"[\[(]?(?:ref(?:erence)?(?: range)?|normal|nl|rr)?[: ]*{RANGE}[ ]*(?P<unit>[x×]?[a-z%µμ0-9^*()/.²³ ]{{0,18}}?)[\])]?$"
 )
 _FLAG_CELL = re.compile(
     r"[\[(]?(?:\*?HH|\*?LL|\*H|\*L|CH|CL|HC|LC|H\*|L\*|H!|L!|H|L|A|AB|C|N|HI|LO|HIGH|LOW|High|Low|high|low|[Aa]bnormal|ABNORMAL|[Nn]ormal|NORMAL|[Cc]ritical(?: (?:[Hh]igh|[Ll]ow))?|CRITICAL(?: (?:HIGH|LOW))?|CRIT|PANIC|[Pp]anic|(?:HIGH|LOW|[Hh]igh|[Ll]ow) (?:PANIC|[Pp]anic|CRITICAL|[Cc]ritical)|\*{1,3}|!{1,2}|↑{1,2}|↓{1,2}|▲|▼)[\])]?$"
@@ -360,7 +360,7 @@ def _read_cell(place: Place, row: _Row, cell: Cell, words: str, kind: str, colum
     if dated is not None:
         row.when = row.when or when_of(lowered, place.service)
         return
-    if _LOOKS_LIKE_UNIT.match(lowered) and not row.unit:
+    if LOOKS_LIKE_UNIT.match(lowered) and not row.unit:
         row.unit = words
         return
     row.unread += 1
@@ -384,9 +384,9 @@ def _finish(place: Place, patient: Patient, row: _Row, tails: dict[int, Tail], h
             flag = row.flags_by_value[n]
             tail.flag = tail.flag or ("" if flag == "N" else flag)
         if tail.reference is None and row.reference is not None:
-            tail.reference = _limits_of(row.reference, unit or _bare_unit(quantity, number))
+            tail.reference = _limits_of(row.reference, unit or bare_unit(quantity, number))
         elif tail.reference is not None and not tail.reference[2]:
-            tail.reference = (*tail.reference[:2], unit or _bare_unit(quantity, number))
+            tail.reference = (*tail.reference[:2], unit or bare_unit(quantity, number))
         kind = header.kinds.get(column, "") if header is not None else ""
         when = header.whens.get(column) if header is not None and kind == "column" else None
         if kind == "prior":

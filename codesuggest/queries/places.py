@@ -15,10 +15,10 @@ from codesuggest.records import Section
 
 __all__ = ["DATE", "TIME", "WHEN", "Place", "when_of"]
 
-_MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)[a-z]*"
+MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sept?|oct|nov|dec)[a-z]*"
 DATE = (
     r"(?:(?<![\d./])(?:(?:19|20)\d\d-[01]\d-[0-3]\d|(?:0?[1-9]|[12]\d|3[01])/(?:0?[1-9]|[12]\d|3[01])(?:/(?:(?:19|20)\d\d|\d\d))?(?!\d|/|\.\d|%))"
-    rf"|\d{{1,2}}[- ]{_MONTH}\.?(?:[- ,]+\d{{2,4}})?(?![\w])|{_MONTH}\.? \d{{1,2}}(?:st|nd|rd|th)?(?:, ?\d{{4}})?(?![\d.])|\d{{1,2}}\.\d{{1,2}}\.\d{{4}})"
+    rf"|\d{{1,2}}[- ]{MONTH}\.?(?:[- ,]+\d{{2,4}})?(?![\w])|{MONTH}\.? \d{{1,2}}(?:st|nd|rd|th)?(?:, ?\d{{4}})?(?![\d.])|\d{{1,2}}\.\d{{1,2}}\.\d{{4}})"
 )
 TIME = r"(?:[0-2]?\d:[0-5]\d(?::[0-5]\d)?(?:\s?[ap]\.?m\.?)?|(?:[01]\d|2[0-3])[0-5]\d(?:\s?h(?:rs?|ours?)?)?(?![\d/.])|\d{1,2}\s?[ap]m\b)"
 _DAY = r"(?:hospital day\s?#?\s?\d{1,2}|hd\s?#?\s?\d{1,2}|pod\s?#?\s?\d{1,2}|icu day\s?#?\s?\d{1,2}|day\s?#?\s?\d{1,2}|post-?op(?:erative)? day\s?#?\s?\d{1,2})"
@@ -90,7 +90,7 @@ def _iso_date(written: str, service: dt.date | None) -> str | None:
             month, day = day, month
         year = int(m[3]) if m[3] else _year(month, day, service)
     else:
-        m = re.match(rf"(?:(\d{{1,2}})[- ])?({_MONTH})\.?(?:[- ,]+(\d{{1,4}}))?(?:st|nd|rd|th)?(?:, ?(\d{{4}}))?$", written)
+        m = re.match(rf"(?:(\d{{1,2}})[- ])?({MONTH})\.?(?:[- ,]+(\d{{1,4}}))?(?:st|nd|rd|th)?(?:, ?(\d{{4}}))?$", written)
         if m is None:
             return None
         month = _MONTHS[m[2][:3]]

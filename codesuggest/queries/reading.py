@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from codesuggest.queries.places import _MONTH, DATE, TIME, WHEN, Place, when_of
+from codesuggest.queries.places import DATE, MONTH, TIME, WHEN, Place, when_of
 from codesuggest.queries.quantities import Limits, Quantity, Value, interpret, measure, unit_of
 from codesuggest.queries.values import Indicator
 from codesuggest.records import Span
@@ -39,7 +39,7 @@ _UNIT = re.compile(
     r"|mm ?hg|cm ?h2o|(?:[°º]|degrees? |deg\.? ?)?[cf](?![a-z/])|/[ ]?(?:[µμu]l|mcl|mm\^?3|mm³|cu ?mm|hpf|lpf|min)"
     r"|[a-zµμ]{1,12}(?:(?:[ ]?/[ ]?|[ ]per[ ])[a-z0-9µμ.]{1,10}[²³]?(?:\^\d)?){1,3}(?:[ ]m(?:\^?2|²))?(?:[ ]?(?:feu|ddu))?|[a-zµμ]{1,13}%?|[°º])(?![a-z0-9])"
 )
-_LOOKS_LIKE_UNIT = re.compile(r"[a-zµμ%0-9^*]{1,8}/(?:[munpfdkcµμ]{0,2}(?:l|g|mol|m)|kg|hr?|min|mm\^?3|mm³|day|sec|mm2|furlong)$")
+LOOKS_LIKE_UNIT = re.compile(r"[a-zµμ%0-9^*]{1,8}/(?:[munpfdkcµμ]{0,2}(?:l|g|mol|m)|kg|hr?|min|mm\^?3|mm³|day|sec|mm2|furlong)$")
 _FLAG_WORDS = (
     r"\*HH|\*LL|\*H|\*L|HH|LL|CH|CL|HC|LC|H\*|L\*|H!|L!|H|L|HI|LO|HIGH|LOW|High|Low|CRIT(?:ICAL)?(?:[ -](?:HIGH|LOW|H|L))?|[Cc]rit(?:ical(?:ly)?)?(?:[ -](?:[Hh]igh|[Ll]ow|H|L))?"
     r"|(?:HIGH|LOW|[Hh]igh|[Ll]ow)[ -](?:PANIC|[Pp]anic|CRITICAL|[Cc]ritical)|PANIC|[Pp]anic(?: (?:[Hh]igh|[Ll]ow))?|ABN|Abn|[Aa]bnormal|ABNORMAL|AB"
@@ -52,14 +52,14 @@ _FLAG_END = re.compile(
     r"[ \t]*+(?:$|[,;.)\]|\n\r(\[→/]|-+>|[ \t]{2}|[\d<>]|and\b|to\b|on\b|from\b|at\b|then\b|now\b|ref|normal|nl\b|baseline)"
 )
 _REF_WORD = r"(?:(?:ref(?:erence)?\.?|normal|normals|nl|nml|rr|range|ri|expected|lab normal)(?:[ ]*+(?:range|interval|values?|limits?|int|rng|is))*[ ]*+[:=]?[ ]*+)"
-_RANGE = r"(?:(?P<low>-?\d+(?:[.,]\d+)?)[ ]*+(?:-|–|—|to)[ ]*+(?P<high>-?\d+(?:[.,]\d+)?)|(?P<sign><=?|>=?|≤|≥|=<|=>|less than |greater than |up to |under |over )[ ]*+(?P<limit>\d+(?:[.,]\d+)?))"
+RANGE = r"(?:(?P<low>-?\d+(?:[.,]\d+)?)[ ]*+(?:-|–|—|to)[ ]*+(?P<high>-?\d+(?:[.,]\d+)?)|(?P<sign><=?|>=?|≤|≥|=<|=>|less than |greater than |up to |under |over )[ ]*+(?P<limit>\d+(?:[.,]\d+)?))"
 _RANGE_UNIT = r"[ ]*+(?P<unit>[x×]?[a-z%µμ0-9^*()/.²³ ]{0,18}?)"
-_REF_PART = re.compile(rf"(?P<word>{_REF_WORD})?{_RANGE}{_RANGE_UNIT}$")
-_REF_BARE = re.compile(rf"[ \t]{{0,3}}[,;]?[ \t]{{0,2}}{_REF_WORD}[\[(]?{_RANGE}(?![\d/])\)?\]?")
+_REF_PART = re.compile(rf"(?P<word>{_REF_WORD})?{RANGE}{_RANGE_UNIT}$")
+_REF_BARE = re.compile(rf"[ \t]{{0,3}}[,;]?[ \t]{{0,2}}{_REF_WORD}[\[(]?{RANGE}(?![\d/])\)?\]?")
 _PAREN = re.compile(r"[ \t]{0,3}[(\[](?P<inner>[^()\[\]\n]{1,64}(?:\(\d+\)[^()\[\]\n]{0,16})?)[)\]]")
 _WHEN_PART = re.compile(rf"(?:on |at |@ ?|from |upon )?(?:the )?(?P<when>{WHEN})$")
 _WHEN_BARE = re.compile(
-    rf"[ \t]*+,?[ \t]*+(?:(?:on|at|@|from|as of)[ \t]*+(?:the[ ])?(?P<when>{WHEN})|(?P<bare>{DATE}(?:[ ,]+(?:at )?{TIME})?|this morning|yesterday|today|overnight|(?:pre|post)-?op(?:eratively)?|initially|(?:at|after|within|over) \d{{1,2}} (?:hours?|hrs?|h|days?|weeks?)|in {_MONTH}(?: \d{{4}})?|last (?:week|month|year)|(?:a|one|two|three|\d+) (?:hours?|days?|weeks?|months?|years?) (?:ago|prior|earlier|later|before)))(?![\w/])"
+    rf"[ \t]*+,?[ \t]*+(?:(?:on|at|@|from|as of)[ \t]*+(?:the[ ])?(?P<when>{WHEN})|(?P<bare>{DATE}(?:[ ,]+(?:at )?{TIME})?|this morning|yesterday|today|overnight|(?:pre|post)-?op(?:eratively)?|initially|(?:at|after|within|over) \d{{1,2}} (?:hours?|hrs?|h|days?|weeks?)|in {MONTH}(?: \d{{4}})?|last (?:week|month|year)|(?:a|one|two|three|\d+) (?:hours?|days?|weeks?|months?|years?) (?:ago|prior|earlier|later|before)))(?![\w/])"
 )
 _VERB = (
     r"(?:trend|improv|worsen|increas|decreas|declin|clear|normali[sz]|peak|recover|downtrend|uptrend|correct|drift|climb|jump|bump|spik|stabili[sz]|plateau|settl|nadir|respond|return)(?:ed|ing|d|s|es)?"
@@ -239,7 +239,7 @@ def _unit(lower: str, at: int, stop: int, quantities: Sequence[Quantity], is_tab
             return first[0], m.start("unit") + first.end()
     known = unit_of(unit)
     if known is None:
-        return (unit, m.end()) if _LOOKS_LIKE_UNIT.match(unit) else None
+        return (unit, m.end()) if LOOKS_LIKE_UNIT.match(unit) else None
     if known.kind == "dose":
         return (unit, 0) if unit not in ("u", "cap", "d") else None
     if unit == "%":
@@ -436,7 +436,7 @@ def _into(quantity: Quantity, limit: float | None, unit: str, number: tuple[int,
         return None
     if not unit:
         unit = (
-            _bare_unit(quantity, number_of(place.text[number[0] : number[1]].lstrip("<>≤≥=-−+ \t") or "0"))
+            bare_unit(quantity, number_of(place.text[number[0] : number[1]].lstrip("<>≤≥=-−+ \t") or "0"))
             if number[1] > number[0]
             else ""
         )
@@ -445,7 +445,7 @@ def _into(quantity: Quantity, limit: float | None, unit: str, number: tuple[int,
     return limit if factor is None else float(f"{limit * factor[0] + factor[1]:.4g}")
 
 
-def _bare_unit(quantity: Quantity, number: float) -> str:
+def bare_unit(quantity: Quantity, number: float) -> str:
     return next((unit for unit, low, high in quantity.bare if low <= number <= high), "")
 
 
@@ -625,7 +625,7 @@ def _one(
         when=when,
         details=details,
     )
-    return indicator, tail, tail.unit or _bare_unit(quantity, number), quantity
+    return indicator, tail, tail.unit or bare_unit(quantity, number), quantity
 
 
 def _next(

@@ -78,18 +78,15 @@ def _headings(place: Place) -> tuple[list[int], list[_Setting]]:
             continue
         setting: _Setting = ""
         if _MEDICINES.search(words):
-            setting = (
-                "discharge"
-                if "discharge" in words and "prior" not in words
-                else "home"
-                if _HOME.search(words)
-                else "inpatient"
-                if _INPATIENT.search(words)
-                else ""
-            )
+            if "discharge" in words and "prior" not in words:
+                setting = "discharge"
+            elif _HOME.search(words):
+                setting = "home"
+            elif _INPATIENT.search(words):
+                setting = "inpatient"
         elif "hospital course" in words or words.strip() in ("ed course", "icu course", "drips", "infusions"):
             setting = "inpatient"
-        elif (not m[0].rstrip().endswith(":") and len(words.split()) > 4) or not m[0].rstrip().endswith(":"):
+        elif not m[0].rstrip().endswith(":"):
             continue
         starts.append(m.start())
         settings.append(setting)
