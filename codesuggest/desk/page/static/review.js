@@ -45,7 +45,8 @@ async function start() {
   }
   byId("loading").hidden = true;
   byId("review").hidden = false;
-  goTo(firstOpen(), { focus: true });
+  goTo(firstOpen());
+  focusCurrent(!narrow.matches);
   ready = true;
   document.body.dataset.ready = "true";
 }
