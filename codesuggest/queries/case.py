@@ -121,6 +121,10 @@ _AFTER_NO = re.compile(
 )
 
 
+_HERE_AND_NOW = frozenset(
+    "presents presented presenting admitted came comes developed arrived found now today referred complaining consulted seen "
+    "transferred brought started who treated hospitalized current currently new acute".split()
+)
 _MARKS = ('"', "“", "”")
 _ABOUT_SENTENCES = frozenset({"not_a_provider", "retracted"})
 
@@ -176,6 +180,8 @@ class Reading:
         assertion = self._by_mention(span) or self._by_words(found)
         if assertion in ("present", "possible") and _DISBELIEF.search(self.note.text, max(0, span.start - 70), span.start):
             assertion = "absent"
+        if assertion in ("present", "possible") and self._is_listed_as_past(found):
+            assertion = "historical"
         if section == "family_history":
             assertion = "someone_else"
         elif assertion in ("present", "possible") and (sentence in self._retracted or self._is_quoted(span)):
@@ -191,6 +197,16 @@ class Reading:
             found.last,
             sentence not in self._others and not section.startswith("nurs"),
         )
+
+    def _is_listed_as_past(self, found: Found) -> bool:
+        """Whether a list that "a history of" opens reaches the words: "a history of gout, infarction and diabetes"."""
+        lowers, sentences = self.words.lowers, self.words.sentence
+        for i in range(found.first - 1, max(-1, found.first - 31), -1):
+            if sentences[i] != sentences[found.first] or lowers[i] in _HERE_AND_NOW:
+                return False
+            if lowers[i] in ("history", "hx", "pmh", "pmhx") and (i == 0 or lowers[i - 1] not in ("no", "day", "year", "week", "month")):
+                return lowers[i + 1] in ("of", "included", "includes", "including", "significant", "notable", "positive")
+        return False
 
     def _is_quoted(self, span: Span) -> bool:
         """Whether the note puts a term between quotation marks: the label of somebody else."""

@@ -175,7 +175,7 @@ def _day_of(case: Case, s: Statement) -> int:
 
 _CAME_LATER = re.compile(
     r"\b(?:develop\w*|acquired|nosocomial|new[- ]onset|new|onset|complicated by|post-?op\w*|ventilator-associated|hospital-acquired|"
-    r"occurred|suffered|worsen\w*)\b",
+    r"occurred|suffered|worsen\w*|resol\w+|recover\w*|improv\w*)\b",
     re.IGNORECASE,
 )
 _THERE_BEFORE = re.compile(
