@@ -384,5 +384,4 @@ def _kind(candidate: Candidate, own: list[Mention]) -> str:
 def _heading_sizes(extraction: Extraction) -> dict[int, int]:
     """Count the words of each problem's name, by block."""
     named = (extraction.layout.heading == 1) & (extraction.numbers.ids != -2)
-    blocks, sizes = np.unique(extraction.layout.block[named], return_counts=True)
-    return dict(zip(blocks.tolist(), sizes.tolist(), strict=True))
+    return {block: size for block, size in enumerate(np.bincount(extraction.layout.block[named]).tolist()) if size}
