@@ -34,6 +34,7 @@ CLOSED: tuple[str, ...] = (
     "answered",
     "agreed",
     "disagreed",
+    "expired",
     "completed",
     "closed",
     "withdrawn",

@@ -14,7 +14,7 @@ _LONG = 40  # characters of a string value that may be a narrative
 
 def observation_lines(resource: Json) -> list[str]:
     """Write an observation as the lines of a report; none for one that was withdrawn or has no value."""
-    if resource.get("status") in WITHDRAWN:
+    if str(resource.get("status")) in WITHDRAWN:
         return []
     lines = []
     name = name_of(resource.get("code"))
@@ -87,7 +87,7 @@ def _reference_range(resource: Json) -> str:
 
 def is_narrative(resource: Json) -> bool:
     """Whether an observation is a text on its own: a report in a string, not a value."""
-    if resource.get("status") in WITHDRAWN:
+    if str(resource.get("status")) in WITHDRAWN:
         return False
     given = resource.get("valueString")
     notes = [as_map(n).get("text") for n in as_list(resource.get("note"))]

@@ -276,7 +276,7 @@ def test_an_exempt_code_needs_no_poa():
     assert open_items(chart(diagnoses=(FinalDiagnosis("I50.23", "Y"), FinalDiagnosis("Z79.4")))) == ()
 
 
-@pytest.mark.parametrize("status", ["answered", "agreed", "completed", "Withdrawn", "deleted", "deactivated"])
+@pytest.mark.parametrize("status", ["answered", "agreed", "expired", "completed", "Withdrawn", "deleted", "deactivated"])
 def test_a_closed_query_is_not_open(status):
     assert open_items(chart(queries=(PhysicianQuery("q1", status),))) == ()
 

@@ -304,10 +304,11 @@ def test_resources_that_point_to_each_other_do_no_harm(tmp_path):
     assert sorted(found) == ["CS182", "CS555"]
 
 
-def test_a_gzip_bomb_is_refused_by_its_content(tmp_path):
+def test_a_gzip_bomb_is_refused_by_its_content(tmp_path, monkeypatch):
+    monkeypatch.setattr("codesuggest.notes.json_stream.MAX_STRING", 9_000_000)
     with gzip.open(tmp_path / "b.json.gz", "wb") as file:
         file.write(b'{"resourceType":"Bundle","entry":["')
-        for _ in range(110):
+        for _ in range(15):
             file.write(b"A" * 1_000_000)
     found = read(tmp_path / "b.json.gz")
     assert [f.error_id for f in found] == ["CS173"]
@@ -352,3 +353,14 @@ def test_ndjson_with_its_observations_puts_them_into_the_report(tmp_path):
     value = {"resourceType": "Observation", "id": "o1", "status": "final", "code": {"text": "K"}, "valueInteger": 4}
     (tmp_path / "x.ndjson").write_text("\n".join(map(json.dumps, [report, value])))
     assert [r.note.text for r in read(tmp_path / "x.ndjson") if isinstance(r, Document)] == ["RESULTS: BMP\nK: 4"]
+
+
+@pytest.mark.parametrize("odd", [None, 1, "x", [], {}, [[]], {"reference": {}}, [{"coding": 5}], True])
+def test_fields_of_the_wrong_shape_do_no_harm(tmp_path, repository, odd):
+    whole = json.loads((repository / "tests/data/messages/synthea_like_bundle.json").read_text())
+    for number, entry in enumerate(whole["entry"]):
+        for name in entry["resource"]:
+            changed = json.loads(json.dumps(whole))
+            changed["entry"][number]["resource"][name] = odd
+            (tmp_path / "b.json").write_text(json.dumps(changed))
+            assert any(isinstance(r, Document) for r in read(tmp_path / "b.json"))
