@@ -165,7 +165,19 @@ class Reading:
         found = table.find(self.words)
         self._others = {self.words.sentence[f.first] for f in found if f.name == "not_a_provider"}
         self._retracted = {self.words.sentence[f.first] for f in found if f.name == "retracted"}
-        self.statements = [self._statement(f) for f in found if f.name not in _ABOUT_SENTENCES]
+        self._found: dict[str, list[Found]] = {}
+        for f in found:
+            if f.name not in _ABOUT_SENTENCES:
+                self._found.setdefault(f.name, []).append(f)
+
+    @property
+    def statements(self) -> list[Statement]:
+        """What the note says, in the order of the text."""
+        return sorted((s for name in self._found for s in self.said_of(name)), key=lambda s: (s.span, s.name))
+
+    def said_of(self, name: str) -> list[Statement]:
+        """Return what the note says of one name."""
+        return [self._statement(f) for f in self._found.get(name, ())]
 
     def section_at(self, position: int) -> str:
         """Return the name of the section at a character."""
@@ -215,10 +227,13 @@ class Reading:
 
     def _by_mention(self, span: Span) -> str:
         """Return the assertion of the mention that shares most of a span, empty without one."""
-        i = bisect_right(self._mention_starts, span.end - 1)
+        start, end = span.start, span.end
+        i = bisect_right(self._mention_starts, end - 1)
         best, most = "", 0
         for mention in self._mentions[max(0, i - 6) : i]:
-            shared = min(mention.span.end, span.end) - max(mention.span.start, span.start)
+            if mention.span.end <= start:
+                continue
+            shared = min(mention.span.end, end) - max(mention.span.start, start)
             if shared > most:
                 best, most = mention.assertion, shared
         return "hypothetical" if best == "conditional" else best
@@ -273,24 +288,29 @@ class Case:
 
     readings: list[Reading]
     suggestions: list[Suggestion] = field(default_factory=list)
-    statements: dict[str, list[Statement]] = field(init=False)
+    _said: dict[str, list[Statement]] = field(init=False)
     indicators: dict[str, list[tuple[int, Indicator]]] = field(init=False)
     setting: str = field(init=False)
     age_years: float | None = field(init=False)
     sex: str | None = field(init=False)
 
     def __post_init__(self) -> None:
-        self.statements = {}
+        self._said = {}
         self.indicators = {}
         for reading in self.readings:
-            for statement in reading.statements:
-                self.statements.setdefault(statement.name, []).append(statement)
             for indicator in reading.indicators:
                 self.indicators.setdefault(indicator.name, []).append((reading.index, indicator))
         settings = [setting_of(r.note) for r in self.readings]
         self.setting = "inpatient" if "inpatient" in settings else settings[0]
         self.age_years = next((r.note.age_years for r in self.readings if r.note.age_years is not None), None)
         self.sex = next((r.note.sex for r in self.readings if r.note.sex is not None), None)
+
+    def said_of(self, name: str) -> list[Statement]:
+        """Return what the notes say of a name; worked out when it is first asked for, which most names never are."""
+        found = self._said.get(name)
+        if found is None:
+            found = self._said[name] = [s for reading in self.readings for s in reading.said_of(name)]
+        return found
 
     def text_of(self, statement: Statement) -> str:
         """Return the words of a statement."""
@@ -300,7 +320,7 @@ class Case:
         """Return where a physician speaks of a condition now: as present, uncertain or excluded."""
         return [
             s
-            for s in self.statements.get(name, ())
+            for s in self.said_of(name)
             if s.is_provider
             and s.section not in NOT_A_DIAGNOSIS
             and s.section != "instructions"
@@ -312,17 +332,17 @@ class Case:
         """Return where anybody but the family is said to have a condition, now or before, wherever in the record."""
         return [
             s
-            for s in self.statements.get(name, ())
+            for s in self.said_of(name)
             if s.assertion in ("present", "possible", "absent", "historical", "retracted") and s.section not in ("family_history", "ros")
         ]
 
     def present(self, name: str) -> list[Statement]:
         """Return where a note says of this encounter that something is so."""
-        return [s for s in self.statements.get(name, ()) if s.assertion == "present" and s.section not in ELSEWHERE]
+        return [s for s in self.said_of(name) if s.assertion == "present" and s.section not in ELSEWHERE]
 
     def addressed(self, name: str) -> list[Statement]:
         """Return where a physician gives a condition as a diagnosis of this encounter."""
-        statements = self.statements.get(name, [])
+        statements = self.said_of(name)
         if any(s.assertion == "retracted" for s in statements):
             return []
         allowed = ("present", "possible") if self.setting == "inpatient" else ("present",)
@@ -342,6 +362,6 @@ class Case:
         """Return where a condition is given as present, now or among those known before."""
         return [
             s
-            for s in self.statements.get(name, ())
+            for s in self.said_of(name)
             if s.assertion in ("present", "historical") and s.section not in ELSEWHERE and s.is_provider
         ]

@@ -57,7 +57,7 @@ def both(case: Case, name: str) -> list[Statement]:
     The first must stand among the diagnoses; the second must say so in words ("ruled out", "not felt to be") and not speak
     of an earlier or later state ("resolved on repeat film").
     """
-    all_of = case.statements.get(name, ())
+    all_of = case.said_of(name)
     # What is negated in one breath with several others ("no PE or pneumonia") is weighed like a single one.
     denied = [
         s
@@ -103,7 +103,7 @@ def sides(case: Case, name: str) -> list[Statement]:
     Each side must be the only one of the sections it stands in, so that a patient with two conditions is not asked about.
     """
     found: dict[str, tuple[list[Statement], list[Statement]]] = {}
-    for s in case.statements.get(name, ()):
+    for s in case.said_of(name):
         if s.assertion not in ("present", "possible") or s.section in ("pmh", "psh", "family_history", "instructions", "problem_list"):
             continue
         side = _side_of(case, s)
@@ -127,7 +127,7 @@ def _site_of(case: Case, s: Statement) -> str:
 
 def sideless(case: Case, name: str) -> list[Statement]:
     """Return the statements of a condition when none of them, and no picture of it, gives a side."""
-    given = [s for s in case.statements.get(name, ()) if s.assertion in ("present", "possible", "historical")]
+    given = [s for s in case.said_of(name) if s.assertion in ("present", "possible", "historical")]
     if not given or any(_side_of(case, s) for s in given):
         return []
     for reading in case.readings:  # a side anywhere in a sentence that speaks of the fracture or the limb answers
@@ -144,7 +144,7 @@ def differs(case: Case, name: str) -> list[Statement]:
     """Return two statements whose stage differs, of one site, both of them of this encounter."""
     numbers = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "unstageable": "unstageable"}
     seen: dict[str, dict[str, Statement]] = {}
-    for s in case.statements.get(name, ()):
+    for s in case.said_of(name):
         if s.assertion != "present" or not s.is_provider:
             continue
         words = case.readings[s.note].words
@@ -187,7 +187,7 @@ _THERE_BEFORE = re.compile(
 
 def late(case: Case, name: str) -> list[Statement]:
     """Return where a condition is first documented after the second day, when nothing says whether it was there before."""
-    given = [s for s in case.statements.get(name, ()) if s.assertion in ("present", "possible")]
+    given = [s for s in case.said_of(name) if s.assertion in ("present", "possible")]
     if not given or any(s.section in _EARLY for s in given):
         return []
     sentences = [_sentence(case, s) for s in given]
@@ -205,7 +205,7 @@ def late(case: Case, name: str) -> list[Statement]:
 
 def undated(case: Case, name: str) -> list[Statement]:
     """Return the diagnoses of a condition when no part of the record speaks of its beginning."""
-    given = [s for s in case.statements.get(name, ()) if s.assertion in ("present", "possible")]
+    given = [s for s in case.said_of(name) if s.assertion in ("present", "possible")]
     if case.setting != "inpatient" or not case.addressed(name) or any(s.section in _EARLY for s in given):
         return []
     sentences = [_sentence(case, s) for s in given]

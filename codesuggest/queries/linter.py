@@ -264,8 +264,8 @@ class _Body:
         indicators = find_indicators(text)
         self.case = Case([Reading(note, 0, table.phrases, (), (), indicators)])
         self.quoted = [m.span() for m in _QUOTED.finditer(text)]
-        named = [s.span for name in table.diagnoses for s in self.case.statements.get(name, ())]
-        findings = [s.span for name in table.findings - _WEAK for s in self.case.statements.get(name, ())]
+        named = [s.span for name in table.diagnoses for s in self.case.said_of(name)]
+        findings = [s.span for name in table.findings - _WEAK for s in self.case.said_of(name)]
         self.has_indicators = bool(self.quoted or indicators or any(not any(f.overlaps(n) for n in named) for f in findings))
         self.note_case: Case | None = None
         if note_text:
@@ -278,14 +278,14 @@ class _Body:
         """Whether the record documents a diagnosis: in the note when it is given, else as the query says."""
         if self.note_case is not None:
             return bool(self.note_case.mentioned(name))
-        statements = self.case.statements.get(name, [])
+        statements = self.case.said_of(name)
         return bool(statements) and (
             self.says_documented is not None or any(s <= x.span.start < e for x in statements for s, e in self.quoted)
         )
 
     def supports(self, trigger: Trigger) -> bool:
         """Whether the query shows something of half of what a trigger needs."""
-        met = sum(any(self.case.statements.get(n) or self.case.indicators.get(n) for n in names) for names in trigger.evidence)
+        met = sum(any(self.case.said_of(n) or self.case.indicators.get(n) for n in names) for names in trigger.evidence)
         return met >= max(1, len(trigger.evidence) // 2)
 
 
@@ -354,4 +354,4 @@ def _naming_findings(title: str, at: int, question: str, body: _Body) -> Iterato
 def _elsewhere(name: str, title: str, body: _Body) -> bool:
     """Whether a diagnosis of the title is said again in the body, as documented or quoted."""
     end = body.case.readings[0].note.text.find(title) + len(title)
-    return any(s.span.start >= end for s in body.case.statements.get(name, ()))
+    return any(s.span.start >= end for s in body.case.said_of(name))

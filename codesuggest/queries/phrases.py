@@ -185,30 +185,35 @@ class PhraseTable:
         numbers = [known[w] if w in known else self._numbers(w) for w in words.given]
         raw: dict[str, list[tuple[int, int, bool]]] = {}
         begin = self._root.next
-        sentence = words.sentence
         n = len(numbers)
+        stops = [n] * n  # where the sentence of each word ends
+        for i in range(n - 2, -1, -1):
+            stops[i] = stops[i + 1] if words.sentence[i] == words.sentence[i + 1] else i + 1
         for first, parts in enumerate(numbers):
             for part in parts:
                 node = begin.get(part)
                 if node is None:
                     continue
+                stop = stops[first]
                 todo = [(node, first)]
                 while todo:
                     node, last = todo.pop()
                     for name, is_excluded in node.ends:
                         raw.setdefault(name, []).append((first, last, is_excluded))
                     at = last + 1
-                    if at < n and node.next and sentence[at] == sentence[first]:
+                    if at == stop:
+                        continue
+                    following = node.next
+                    if following:
                         for p in numbers[at]:
-                            if p in node.next:
-                                todo.append((node.next[p], at))
+                            if p in following:
+                                todo.append((following[p], at))
                     for gap, after in node.after_gap.items():
-                        for at in range(last + 1, min(last + gap + 2, n)):
-                            if sentence[at] != sentence[first]:
-                                break
-                            for p in numbers[at]:
-                                if p in after.next:
-                                    todo.append((after.next[p], at))
+                        following = after.next
+                        for place in range(at, at + gap + 1 if at + gap < stop else stop):
+                            for p in numbers[place]:
+                                if p in following:
+                                    todo.append((following[p], place))
         result: list[Found] = []
         for name, hits in raw.items():
             kept = _longest(hits) if len(hits) > 1 else hits
