@@ -144,12 +144,15 @@ class Desk:
         people = self.services.people
         people._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # tests would spend their time here
         people._nobody = people._hasher.hash("nobody's password")
-        self.app = create_app(services=self.services, warm_up=False)
         self.tokens = dict(Desk.tokens)
         if not people.users():
             for name, role in self.people:
                 people.add_user(name, role, PASSWORD)
             self.tokens = {name: people.create_token(name, role)[1] for name, role in (*self.people, ("feeder", "service"))}
+
+    @functools.cached_property
+    def app(self):
+        return create_app(services=self.services, warm_up=False)
 
     @property
     def store(self):

@@ -18,6 +18,15 @@ def desk(tmp_path, suggester):
         yield made
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory, suggester):
+    """Give a desk for tests that leave nothing behind that another would see; `made.id` is a chart of ann."""
+    with open_desk(tmp_path_factory.mktemp("shared"), suggester, body_bytes=60_000, batch_bytes=100_000) as made:
+        made.id = made.chart("shared", setting="outpatient")
+        made.store.claim(made.id, made.who("ann"))
+        yield made
+
+
 @pytest.fixture
 def claimed(desk):
     desk.store.claim(desk.id, desk.who("ann"))
@@ -64,32 +73,32 @@ MATRIX = [
 
 
 @pytest.mark.parametrize(("method", "path", "body", "expected"), MATRIX)
-def test_roles(desk, method, path, body, expected):
+def test_roles(shared, method, path, body, expected):
     found = []
     for name in ROLES:
-        with_fresh = path.replace("{id}", desk.chart(f"E-{name}", setting="outpatient"))
-        found.append(desk.client(name).request(method, with_fresh, **({"json": body} if body else {})).status_code)
+        with_fresh = path.replace("{id}", shared.chart(f"{method}-{path}-{name}"[:60], setting="outpatient"))
+        found.append(shared.client(name).request(method, with_fresh, **({"json": body} if body else {})).status_code)
     assert tuple(found) == expected
 
 
 @pytest.mark.parametrize(("method", "path"), [(m, p) for m, p, *_ in MATRIX if not p.endswith("/health")])
-def test_nobody_gets_nothing(desk, method, path):
-    answer = desk.client().request(method, path.replace("{id}", desk.id))
+def test_nobody_gets_nothing(shared, method, path):
+    answer = shared.client().request(method, path.replace("{id}", shared.id))
     assert (answer.status_code, error_id(answer)) == (401, "CS601")
     assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
-def test_a_role_that_was_refused_is_on_record(desk):
-    desk.client("ann").get("/api/v1/access")
-    last = desk.services.people.accesses()[-1]
+def test_a_role_that_was_refused_is_on_record(shared):
+    shared.client("ann").get("/api/v1/access")
+    last = shared.services.people.accesses()[-1]
     assert (last.who, last.outcome) == ("ann", "denied")
 
 
 # -- log-in, sessions, tokens ---------------------------------------------------------------------------------------------
 
 
-def test_the_cookie_is_for_the_server_alone(desk):
-    answer = desk.client().post("/api/v1/session", {"username": "ann", "password": PASSWORD})
+def test_the_cookie_is_for_the_server_alone(shared):
+    answer = shared.client().post("/api/v1/session", {"username": "ann", "password": PASSWORD})
     cookie = answer.headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert "samesite=strict" in cookie.casefold()
@@ -104,8 +113,8 @@ def test_with_tls_the_cookie_is_bound_to_it(tmp_path, suggester):
 
 
 @pytest.mark.parametrize("given", [{"username": "ann", "password": "wrong"}, {"username": "nobody", "password": PASSWORD}])
-def test_a_wrong_name_and_a_wrong_password_are_answered_alike(desk, given):
-    answer = desk.client().post("/api/v1/session", given)
+def test_a_wrong_name_and_a_wrong_password_are_answered_alike(shared, given):
+    answer = shared.client().post("/api/v1/session", given)
     assert (answer.status_code, error_id(answer)) == (401, "CS601")
 
 
@@ -155,13 +164,13 @@ def test_a_disabled_user_is_out_at_once(desk):
 
 
 @pytest.mark.parametrize("token", ["", "cs_", "cs_" + "A" * 43, "x" * 5000, "' OR 1=1 --", "é"])
-def test_a_forged_token_is_nobody(desk, token):
-    answer = desk.client().get("/api/v1/worklist", headers={"Authorization": f"Bearer {token}".encode()})
+def test_a_forged_token_is_nobody(shared, token):
+    answer = shared.client().get("/api/v1/worklist", headers={"Authorization": f"Bearer {token}".encode()})
     assert answer.status_code == 401
 
 
-def test_a_token_that_is_not_valid_is_not_made_up_for_by_a_cookie(desk):
-    browser = desk.browser("ann")
+def test_a_token_that_is_not_valid_is_not_made_up_for_by_a_cookie(shared):
+    browser = shared.browser("ann")
     assert browser.get("/api/v1/worklist", headers={"Authorization": "Bearer cs_wrong"}).status_code == 401
 
 
@@ -184,31 +193,31 @@ def test_no_secret_is_stored(desk, tmp_path):
     assert PASSWORD.encode() not in stored
 
 
-def test_a_service_cannot_take_the_name_of_a_person(desk):
+def test_a_service_cannot_take_the_name_of_a_person(shared):
     with pytest.raises(ConfigError, match="CS633"):
-        desk.services.people.create_token("Ann", "service")
+        shared.services.people.create_token("Ann", "service")
     with pytest.raises(ConfigError, match="CS633"):
-        desk.services.people.create_token("ann", "manager")
+        shared.services.people.create_token("ann", "manager")
 
 
 # -- CSRF -----------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("headers", [{}, {"X-CSRF-Token": "0" * 64}, {"X-CSRF-Token": ""}])
-def test_a_change_by_cookie_needs_the_csrf_token(desk, headers):
-    answer = desk.browser("ann").post(f"/api/v1/charts/{desk.id}/claim", headers=headers)
+def test_a_change_by_cookie_needs_the_csrf_token(shared, headers):
+    answer = shared.browser("ann").post(f"/api/v1/charts/{shared.id}/claim", headers=headers)
     assert (answer.status_code, error_id(answer)) == (403, "CS603")
 
 
-def test_the_csrf_token_of_another_session_does_not_do(desk):
-    other = desk.browser("ben").csrf
-    assert desk.browser("ann").post(f"/api/v1/charts/{desk.id}/claim", headers=other).status_code == 403
+def test_the_csrf_token_of_another_session_does_not_do(shared):
+    other = shared.browser("ben").csrf
+    assert shared.browser("ann").post(f"/api/v1/charts/{shared.id}/claim", headers=other).status_code == 403
 
 
 @pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}])
-def test_a_change_from_another_site_is_refused_even_with_the_token(desk, headers):
-    browser = desk.browser("ann")
-    assert browser.post(f"/api/v1/charts/{desk.id}/claim", headers={**browser.csrf, **headers}).status_code == 403
+def test_a_change_from_another_site_is_refused_even_with_the_token(shared, headers):
+    browser = shared.browser("ann")
+    assert browser.post(f"/api/v1/charts/{shared.id}/claim", headers={**browser.csrf, **headers}).status_code == 403
     assert browser.post("/api/v1/session", {"username": "ann", "password": PASSWORD}, headers=headers).status_code == 403
 
 
@@ -269,22 +278,22 @@ def test_the_event_of_another_person_is_not_taken_for_ones_own(claimed):
         "/api/v1/codes/..%2f..%2fetc",
     ],
 )
-def test_no_path_leads_out(desk, path):
-    answer = desk.client("ann").get(path)
+def test_no_path_leads_out(shared, path):
+    answer = shared.client("ann").get(path)
     assert answer.status_code in (401, 403, 404, 422)
     assert b"root:" not in answer.content
     assert b"import" not in answer.content
 
 
 @pytest.mark.parametrize("q", ["' OR 1=1 --", '"; DROP TABLE desk_users; --', "%", "_", "\\", "a" * 200, "☃", "<script>"])
-def test_sql_in_a_search_is_words(desk, q):
-    answer = desk.client("ann").get("/api/v1/codes/search", params={"q": q})
+def test_sql_in_a_search_is_words(shared, q):
+    answer = shared.client("ann").get("/api/v1/codes/search", params={"q": q})
     assert answer.status_code == 200
-    assert len(desk.services.people.users()) == 4
-    assert desk.client("max").get("/api/v1/access", params={"user": q[:64]}).json()["items"] == []
+    assert len(shared.services.people.users()) == 4
+    assert shared.client("max").get("/api/v1/access", params={"user": q[:64]}).json()["items"] == []
 
 
-def test_a_body_that_is_too_large_is_refused_by_its_length_and_in_pieces(desk):
+def test_a_body_that_is_too_large_is_refused_by_its_length_and_in_pieces(shared):
     large = b'{"note_id": "n", "text": "' + b"x" * 70_000 + b'"}'
 
     async def pieces():
@@ -292,14 +301,16 @@ def test_a_body_that_is_too_large_is_refused_by_its_length_and_in_pieces(desk):
             yield large[i : i + 1000]
 
     for content in (large, pieces()):
-        answer = desk.client("ann").request(
+        answer = shared.client("ann").request(
             "POST", "/api/v1/suggest", content=content, headers={"Content-Type": "application/json"}
         )
         assert (answer.status_code, error_id(answer)) == (413, "CS607")
 
 
-def test_nobody_sends_more_than_a_log_in_needs(desk):
-    answer = desk.client().request("POST", "/api/v1/session", content=b"x" * 20_000, headers={"Content-Type": "application/json"})
+def test_nobody_sends_more_than_a_log_in_needs(shared):
+    answer = shared.client().request(
+        "POST", "/api/v1/session", content=b"x" * 20_000, headers={"Content-Type": "application/json"}
+    )
     assert answer.status_code == 413
 
 
@@ -319,14 +330,14 @@ def test_a_body_that_does_not_arrive_is_given_up(tmp_path, suggester):
 
 
 @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "", "127.0.0.1.evil.example"])
-def test_another_host_name_is_refused(desk, host):
-    answer = desk.client("ann").get("/api/v1/session", headers={"Host": host})
+def test_another_host_name_is_refused(shared, host):
+    answer = shared.client("ann").get("/api/v1/session", headers={"Host": host})
     assert (answer.status_code, error_id(answer)) == (400, "CS606")
 
 
 @pytest.mark.parametrize("host", ["localhost:8765", "127.0.0.1", "[::1]:8765", "LOCALHOST"])
-def test_loopback_names_are_this_server(desk, host):
-    assert desk.client("ann").get("/api/v1/session", headers={"Host": host}).status_code == 200
+def test_loopback_names_are_this_server(shared, host):
+    assert shared.client("ann").get("/api/v1/session", headers={"Host": host}).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -351,24 +362,24 @@ def test_loopback_names_are_this_server(desk, host):
         b'{"event_id": "event-000", "action": "add", "code": "DROP"}',
     ],
 )
-def test_a_wrong_body_is_refused_and_nothing_is_recorded(claimed, body):
-    answer = claimed.client("ann").request(
-        "POST", f"/api/v1/charts/{claimed.id}/decisions", content=body, headers={"Content-Type": "application/json"}
+def test_a_wrong_body_is_refused_and_nothing_is_recorded(shared, body):
+    answer = shared.client("ann").request(
+        "POST", f"/api/v1/charts/{shared.id}/decisions", content=body, headers={"Content-Type": "application/json"}
     )
     assert answer.status_code == 422, answer.text
-    assert list(DecisionLog(claimed.services.engine).decisions()) == []
+    assert list(DecisionLog(shared.services.engine).decisions()) == []
 
 
-def test_what_a_form_of_another_site_can_send_is_not_taken(claimed):
+def test_what_a_form_of_another_site_can_send_is_not_taken(shared):
     body = json.dumps(accept()).encode()
     for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data"):
-        path = f"/api/v1/charts/{claimed.id}/decisions"
-        assert claimed.client("ann").request("POST", path, content=body, headers={"Content-Type": kind}).status_code == 422
+        path = f"/api/v1/charts/{shared.id}/decisions"
+        assert shared.client("ann").request("POST", path, content=body, headers={"Content-Type": kind}).status_code == 422
 
 
-def test_headers_protect_every_answer(desk):
+def test_headers_protect_every_answer(shared):
     for path in ("/", "/login", "/api/v1/health", "/api/v1/worklist", "/nothing", "/static/nothing"):
-        headers = desk.client().get(path).headers
+        headers = shared.client().get(path).headers
         assert "default-src 'self'" in headers["content-security-policy"]
         assert "unsafe-inline" not in headers["content-security-policy"]
         assert "frame-ancestors 'none'" in headers["content-security-policy"]
@@ -377,9 +388,9 @@ def test_headers_protect_every_answer(desk):
         assert headers["cache-control"] in ("no-store", "no-cache")
 
 
-def test_patient_data_is_never_cached(claimed):
+def test_patient_data_is_never_cached(shared):
     for path in ("", "/decisions", "/edits", "/queries"):
-        assert claimed.client("ann").get(f"/api/v1/charts/{claimed.id}{path}").headers["cache-control"] == "no-store"
+        assert shared.client("ann").get(f"/api/v1/charts/{shared.id}{path}").headers["cache-control"] == "no-store"
 
 
 def test_html_in_a_note_stays_text(desk):
@@ -488,13 +499,13 @@ def test_the_manager_sees_who_saw_a_chart(claimed):
 # -- suggest and batches --------------------------------------------------------------------------------------------------
 
 
-def test_suggest_is_the_json_of_the_library(desk):
+def test_suggest_is_the_json_of_the_library(shared):
     from codesuggest.schema import validate
 
-    answer = desk.client("feeder").post("/api/v1/suggest", {"note_id": "n1", "text": SUMMARY, "setting": "inpatient"})
+    answer = shared.client("feeder").post("/api/v1/suggest", {"note_id": "n1", "text": SUMMARY, "setting": "inpatient"})
     assert answer.status_code == 200
     validate(answer.json())
-    refused = desk.client("feeder").post("/api/v1/suggest", {"note_id": "n1", "text": "x", "date_of_service": "1990-01-01"})
+    refused = shared.client("feeder").post("/api/v1/suggest", {"note_id": "n1", "text": "x", "date_of_service": "1990-01-01"})
     assert (refused.status_code, error_id(refused)) == (404, "CS103")
 
 
