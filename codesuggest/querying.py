@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from codesuggest.codes import Releases
+from codesuggest.codes import Release, Releases
 from codesuggest.queries.engine import NoteFacts, raise_queries
 from codesuggest.queries.wording import Wording
 from codesuggest.records import Failure, Note, Query, Result
@@ -81,12 +81,38 @@ class QueryFinder:
             [NoteFacts(note, extraction.sections, extraction.mentions) for note, extraction in notes],
             wording=self._wording,
             is_billable=lambda code: code in release and release.is_billable(code),
+            neighbour=lambda code, old, new: neighbour(release, code, old, new),
             limit=self.limit,
         )
 
     def onto(self, result: Result, note: Note) -> Result:
         """Return a result with the queries of its note, taken as an encounter of its own."""
         return replace(result, queries=self.find([note]))
+
+
+@lru_cache(maxsize=4096)
+def neighbour(release: Release, code: str, old: str, new: str) -> str:
+    """Return the billable code whose title is that of a code with other words in the last place of some, empty without one.
+
+    Examples
+    --------
+    >>> import datetime as dt
+    >>> release = Releases().on(dt.date(2026, 5, 4))
+    >>> neighbour(release, "L89.159", "unspecified stage", "stage 3"), neighbour(release, "L89.153", "unspecified stage", "stage 3")
+    ('L89.153', '')
+    """
+    if code not in release:
+        return ""
+    before, found, behind = release.title(code).lower().rpartition(old)
+    if not found:
+        return ""
+    wanted = f"{before}{new}{behind}"
+    first, stop = release.subtree_range(release.index(code[:3]))
+    for i in range(first, stop):
+        other = release.text(i)
+        if release.title(other).lower() == wanted and release.is_billable(other):
+            return other
+    return ""
 
 
 @lru_cache(maxsize=1)

@@ -64,6 +64,8 @@ def _cell(text: str) -> str:
 def _row(trigger: Trigger) -> str:
     needs = "; ".join(f"`{line}`" for line in trigger.needs_written)
     answers = "; ".join(o.text + (f" ({', '.join(o.codes)})" if o.codes else "") for o in trigger.options) or "open question"
+    if trigger.is_open and trigger.options:
+        answers = f"open question; for the coder: {answers}"
     cells = (trigger.id, trigger.topic, str(trigger.importance), needs, answers, trigger.source)
     return "| " + " | ".join(_cell(c) for c in cells) + " |\n"
 

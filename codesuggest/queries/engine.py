@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from codesuggest.queries.case import Case, Reading
 from codesuggest.queries.conditions import Item, now_there
 from codesuggest.queries.indicators import find_indicators
-from codesuggest.queries.triggers import Trigger, TriggerTable, default_triggers
+from codesuggest.queries.triggers import Option, Trigger, TriggerTable, default_triggers
 from codesuggest.queries.wording import OTHER, UNDETERMINED, QuotedIndicator, Wording, source_name
 from codesuggest.records import Mention, Note, Query, QueryIndicator, Section, Span, Suggestion
 
@@ -26,6 +26,9 @@ _LINES = 10  # of indicators and answers together, so that a query has about fif
 _LEAST_QUOTED = 4
 _MOST_OF_ONE = 2
 _LONGEST_QUOTE = 120
+
+
+Neighbour = Callable[[str, str, str], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ def raise_queries(
     table: TriggerTable | None = None,
     wording: Wording | None = None,
     is_billable: Callable[[str], bool] | None = None,
+    neighbour: Neighbour | None = None,
     limit: int | None = None,
 ) -> tuple[Query, ...]:
     """Raise the queries of one encounter.
@@ -65,6 +69,8 @@ def raise_queries(
     wording : Wording, optional
     is_billable : callable, optional
         Whether a code is billable on the date of service; codes that are not are left out of the answers.
+    neighbour : callable, optional
+        ``neighbour(code, old, new)``: the code whose title is that of `code` with other words in a place, empty without one.
     limit : int, optional
         Most queries of the encounter; by setting (`LIMIT`) without it.
 
@@ -117,7 +123,8 @@ def raise_queries(
         if items is None:
             continue
         topics.add(trigger.topic)
-        raised.append(_query(trigger, case, items, wording, is_billable))
+        leads_to = _LeadsTo(notes, items, is_billable, neighbour)
+        raised.append(_query(trigger, case, items, wording, leads_to))
     return tuple(raised)
 
 
@@ -138,18 +145,41 @@ def _evidence_of(trigger: Trigger, case: Case, table: TriggerTable) -> list[list
     return met if any(met) else None
 
 
-def _query(
-    trigger: Trigger, case: Case, met: list[list[Item]], wording: Wording, is_billable: Callable[[str], bool] | None
-) -> Query:
+class _LeadsTo:
+    """The codes that an answer leads to."""
+
+    def __init__(
+        self,
+        notes: Sequence[NoteFacts],
+        met: list[list[Item]],
+        is_billable: Callable[[str], bool] | None,
+        neighbour: Neighbour | None,
+    ) -> None:
+        self._is_billable = is_billable
+        self._neighbour = neighbour
+        # the codes of the documented condition: those of the mentions that the first needs rest on
+        self._documented = dict.fromkeys(
+            m.code for items in met for i in items for m in notes[i.note].mentions if m.span.overlaps(i.span) and m.assertion == "present"
+        )
+
+    def codes(self, option: Option) -> tuple[str, ...]:
+        """Return the codes of an option, those alone that are billable on the day."""
+        if option.words is None:
+            return tuple(c for c in option.codes if self._is_billable is None or self._is_billable(c))
+        if self._neighbour is None:
+            return ()
+        found = [self._neighbour(code, *option.words) for code in self._documented]
+        return tuple(dict.fromkeys(c for c in found if c))
+
+
+def _query(trigger: Trigger, case: Case, met: list[list[Item]], wording: Wording, leads_to: _LeadsTo) -> Query:
     offered = [o for o in trigger.options if o.when is None or o.when(case) is not None]
     named = [o for o in offered if o.codes]
     # A question with no clinical answer to choose from is open: nothing is put into the physician's mouth.
-    is_open = len(offered) < 2 or (not named and trigger.kind == "missing diagnosis")
+    is_open = trigger.is_open or len(offered) < 2 or (not named and trigger.kind == "missing diagnosis")
     options = () if is_open else (*(o.text for o in offered), OTHER, UNDETERMINED)
     quoted = _quotes(trigger, case, met, most=max(_LEAST_QUOTED, _LINES - len(options)))
-    codes = {
-        o.text: tuple(c for c in o.codes if is_billable is None or is_billable(c)) for o in (trigger.options if is_open else offered)
-    }
+    codes = {o.text: leads_to.codes(o) for o in (trigger.options if is_open else offered)}
     first = case.readings[quoted[0].note].note
     encounter = next((r.note.encounter_id for r in case.readings if r.note.encounter_id), "") or ""
     key = f"{encounter or case.readings[0].note.note_id}\n{trigger.topic}\n{trigger.id}"

@@ -29,7 +29,10 @@ _NOT_DIAGNOSES = frozenset(
     "anemia_type ckd_stage encephalopathy_cause pleural_effusion_cause behavior_linked prediabetes_words cholangitis_words "
     "other_skin_damage pressure_injury_stage sepsis_with_organ_dysfunction obesity_class".split()
 )
-_OPTION = re.compile(r"(?P<text>.+?)\s*->\s*(?P<codes>(?:[A-Z]\d\w[\w.]*(?:\s*,\s*)?)*)\s*(?:\bif\s+(?P<when>.+))?$")
+_OPTION = re.compile(
+    r"(?P<text>.+?)\s*->\s*(?:'(?P<old>[^']+)'\s*=>\s*'(?P<new>[^']+)'|(?P<codes>(?:[A-Z]\d\w[\w.]*(?:\s*,\s*)?)*))"
+    r"\s*(?:\bif\s+(?P<when>.+))?$"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +49,15 @@ class Option:
         What the record must show for the answer to be offered.
     rule : str
         `when` as written.
+    words : (str, str), optional
+        Words in the title of the documented condition's code, and those in their place in the title of the code it leads to.
     """
 
     text: str
     codes: tuple[str, ...]
     when: Condition | None = None
     rule: str = ""
+    words: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,7 @@ class Trigger:
     question: str
     options: tuple[Option, ...]
     is_yes_no: bool
+    is_open: bool
     yields: tuple[str, ...]
     is_for_adults: bool
     source: str
@@ -95,7 +102,7 @@ class Trigger:
             "answered": list(self.answered),
             "yields": list(self.yields),
             "question": self.question,
-            "options": [{"text": o.text, "codes": list(o.codes), "when": o.rule} for o in self.options],
+            "options": [{"text": o.text, "codes": list(o.codes), "words": list(o.words or ()), "when": o.rule} for o in self.options],
             "source": self.source,
         }
 
@@ -226,6 +233,7 @@ def _trigger(row: Mapping[str, Any], names: frozenset[str], words: frozenset[str
         question=row.get("question", ""),
         options=tuple(_option(line, names, where) for line in row.get("options", "").splitlines() if line.strip()),
         is_yes_no=row.get("form", "") == "yes/no",
+        is_open=row.get("form", "") == "open",
         yields=_names(row.get("yields", "")),
         is_for_adults=row.get("ages", "adults") == "adults",
         source=row["source"],
@@ -251,4 +259,5 @@ def _option(line: str, names: frozenset[str], where: str) -> Option:
         raise ConfigError("CS451", f"{where}: {line!r} is not an option. Expected 'answer -> codes if condition'.")
     codes = tuple(c.strip() for c in (m.group("codes") or "").split(",") if c.strip())
     rule = m.group("when") or ""
-    return Option(m.group("text"), codes, parse(rule, names, where=where) if rule else None, rule)
+    words = (m.group("old"), m.group("new")) if m.group("old") else None
+    return Option(m.group("text"), codes, parse(rule, names, where=where) if rule else None, rule, words)
