@@ -195,21 +195,22 @@ class NgramCounts:
                 if len(taken) >= _GUESSED_WORDS:
                     break
 
-    def most_telling(self, batch: Batch, code: int) -> tuple[int, int] | None:
-        """Return (place in ``batch.content``, words) of the n-gram that speaks most for a code; None where none does."""
-        best: tuple[float, int, int] | None = None
+    def most_telling(self, batch: Batch, codes: Sequence[int]) -> dict[int, tuple[int, int]]:
+        """Return for codes (place in ``batch.content``, words) of the n-gram that speaks most for each; none for some."""
+        best: dict[int, tuple[float, int, int]] = {}
+        if not len(self.bucket) or not len(codes):
+            return {}
         for n, (where, bucket) in enumerate(_places(batch), 1):
-            at = np.minimum(np.searchsorted(self.bucket, bucket), max(len(self.bucket) - 1, 0))
-            hit = np.flatnonzero(self.bucket[at] == bucket) if len(self.bucket) else np.zeros(0, np.int64)
+            at = np.minimum(np.searchsorted(self.bucket, bucket), len(self.bucket) - 1)
+            hit = np.flatnonzero(self.bucket[at] == bucket)
             owner, entry = expand(self.first[at[hit]], self.first[at[hit] + 1] - self.first[at[hit]])
-            mine = self.code[entry] == code
-            if not mine.any():
-                continue
-            share = self.count[entry[mine]] / (self.notes[at[hit[owner[mine]]]] + _SMOOTHING)
-            k = int(np.argmax(share))
-            if best is None or float(share[k]) > best[0]:
-                best = float(share[k]), int(where[hit[owner[mine]][k]]), n
-        return None if best is None else best[1:]
+            mine = np.flatnonzero(np.isin(self.code[entry], codes))
+            row = hit[owner[mine]]
+            share = self.count[entry[mine]] / (self.notes[at[row]] + _SMOOTHING)
+            for code, value, start in zip(self.code[entry[mine]].tolist(), share.tolist(), where[row].tolist(), strict=True):
+                if code not in best or value > best[code][0]:
+                    best[code] = value, start, n
+        return {code: (start, n) for code, (_, start, n) in best.items()}
 
     def scores(self, X: tuple[Ints, Ints]) -> tuple[NDArray[np.int64], Ints, NDArray[np.float64]]:
         """Return for every (note, code) that an n-gram speaks for: note, code, values.

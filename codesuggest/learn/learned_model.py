@@ -54,6 +54,7 @@ _NOTES_AT_ONCE = 64
 _RANKER_NOTES = 4000
 _RECALIBRATE = 200
 _MAX_CODES = 200
+_SPARE = 20  # candidates looked at beyond those returned: one without a place to show is left out
 
 Progress = Callable[[str, int, int], None]
 
@@ -166,22 +167,26 @@ class LearnedModel:
         read, pairs, base_spans, chance, marked = self._pairs(note, batch)
         logits = self.ranker.logits(pairs.X)
         probabilities = self.ranker.probabilities(logits)
+        order = np.lexsort((pairs.code, -probabilities))[: top + _SPARE].tolist()
+        without = [int(pairs.code[i]) for i in order if pairs.best[i] < 0 and int(pairs.code[i]) not in base_spans]
+        grams = self.knowledge.ngrams.most_telling(batch, without)
+        by_code = np.argsort(read.rows.code, kind="stable")
+        codes_in_order = read.rows.code[by_code]
         ranked = []
-        for i in np.lexsort((pairs.code, -probabilities)).tolist():
+        for i in order:
             code = int(pairs.code[i])
-            places = self._places(read, code, chance, marked)
+            low, high = np.searchsorted(codes_in_order, (code, code + 1)).tolist()
+            places = self._places(read, by_code[low:high], chance, marked)
             references = tuple(r for r, _ in places) or base_spans.get(code, ())
-            chances = tuple(m for _, m in places) or (0.0,) * len(references)
-            if not references:
-                references = self._grams(batch, code)
-                chances = (0.0,) * len(references)
+            if not references and code in grams:
+                start, n = grams[code]
+                references = (reference_of(batch, batch.content[start : start + n].tolist()),)
             if not references:
                 continue
+            chances = tuple(m for _, m in places) or (0.0,) * len(references)
             p = float(probabilities[i])
             ranked.append(Ranked(self.codes[code], p, references, chances, p >= self.threshold, float(logits[i]), pairs.X[i]))
-            if len(ranked) >= top:
-                break
-        return tuple(ranked)
+        return tuple(ranked[:top])
 
     def _pairs(
         self, note: Note, batch: Batch
@@ -199,28 +204,18 @@ class LearnedModel:
         return self._place[code]
 
     def _places(
-        self, read: _Read, code: int, chance: NDArray[np.float64], marked: NDArray[np.float64]
+        self, read: _Read, mine: NDArray[np.int64], chance: NDArray[np.float64], marked: NDArray[np.float64]
     ) -> list[tuple[Reference, float]]:
-        """Places of one code that do not overlap, the likeliest to be marked first."""
+        """Return the places of the rows of one code that do not overlap, the likeliest to be marked first."""
         rows = read.rows
-        mine = np.flatnonzero(rows.code == code)
         taken: set[int] = set()
         found = []
         for i in mine[np.lexsort((rows.first[mine], -chance[mine], -marked[mine]))].tolist():
             words = rows.words[i][rows.words[i] >= 0].tolist()
-            if taken.intersection(words):
-                continue
-            taken.update(words)
-            found.append((reference_of(read.batch, words), float(marked[i])))
+            if taken.isdisjoint(words):
+                taken.update(words)
+                found.append((reference_of(read.batch, words), float(marked[i])))
         return found
-
-    def _grams(self, batch: Batch, code: int) -> tuple[Reference, ...]:
-        """Return the n-gram that speaks most for a code."""
-        best = self.knowledge.ngrams.most_telling(batch, code)
-        if best is None:
-            return ()
-        low, n = best
-        return (reference_of(batch, batch.content[low : low + n].tolist()),)
 
     # -- saving ------------------------------------------------------------------------------------------------------
 

@@ -49,7 +49,7 @@ class LearnedSuggester(Suggester):
         release = self._release(note)
         suggestions: list[Suggestion] = []
         suppressed: list[Suppressed] = []
-        for ranked in self.learned.predict(note):
+        for ranked in self.learned.predict(note, top=_MAX_SUGGESTIONS):
             title, billable, known = self._described(ranked.code, release)
             evidence = self._evidence_of(note, ranked)
             if not known and release is not self.model.release and ranked.code in self.model.release:

@@ -17,7 +17,7 @@ from codesuggest.learn.knowledge import Knowledge, alike
 from codesuggest.learn.surface_forms import MAX_STEMS, Batch, expand
 from codesuggest.learn.words import COLON
 
-__all__ = ["MENTION_FEATURES", "MentionRows", "mention_rows"]
+__all__ = ["MENTION_FEATURES", "MentionRows", "mention_rows", "rivals"]
 
 MENTION_FEATURES = (
     "from_form",
@@ -55,6 +55,7 @@ MENTION_FEATURES = (
 
 _SEGMENT = (-0.5, -2.0, -3.5)  # log-odds of a word from which it is taken into a stretch
 _PER_SEGMENT = 3
+_LONGEST = 12
 _TITLES_PER_SEGMENT = 8
 
 
@@ -165,7 +166,7 @@ def mention_rows(
     _fill_note(X, col, knowledge, note, code, note_scores)
     length = np.diff(batch.first)
     X[:, col["position"]] = (first - batch.first[note]) / np.maximum(length[note], 1)
-    _fill_competitors(X, col, note, code, first, last, len(batch.tokens))
+    X[:, col["competitor_share"]] = rivals(first, last, code, X[:, col["share_as_found"]], len(batch.tokens))
     return MentionRows(note.astype(np.int32), code.astype(np.int32), words, first, last, X)
 
 
@@ -306,34 +307,25 @@ def _fill_note(
     X[:, col["log_code_notes"]] = np.log1p(knowledge.ngrams.code_notes[code])
 
 
-def _fill_competitors(
-    X: NDArray[np.float64],
-    col: dict[str, int],
-    note: NDArray[np.int32],
-    code: NDArray[np.int32],
-    first: NDArray[np.int64],
-    last: NDArray[np.int64],
-    n_tokens: int,
-) -> None:
-    """Fill in the greatest share of another code at a word of the place."""
-    share = np.maximum(X[:, col["share_as_found"]], 0.0)
-    best = np.zeros(n_tokens)
-    second = np.zeros(n_tokens)
-    best_code = np.full(n_tokens, -1, np.int64)
-    near = last - first <= 12
-    order = np.argsort(share, kind="stable")
-    for i in order.tolist():
-        if not near[i]:
-            continue
-        span = slice(int(first[i]), int(last[i]) + 1)
-        mine = best_code[span] == code[i]
-        second[span] = np.where(mine, second[span], best[span])
-        best[span] = share[i]
-        best_code[span] = code[i]
-    out = np.zeros(len(note))
-    for i in range(len(note)):
-        a, b = int(first[i]), int(last[i]) + 1
-        if b - a > 13:
-            b = a + 1
-        out[i] = np.where(best_code[a:b] == code[i], second[a:b], best[a:b]).max()
-    X[:, col["competitor_share"]] = out
+def rivals(
+    first: NDArray[np.int64], last: NDArray[np.int64], code: NDArray[np.int32], value: NDArray[np.float64], n_tokens: int
+) -> NDArray[np.float64]:
+    """Return for each place the greatest value of another code at one of its words; places over a dozen words are left out."""
+    out = np.zeros(len(first))
+    near = np.flatnonzero(last - first <= _LONGEST)
+    if not len(near):
+        return out
+    owner, token = expand(first[near], last[near] - first[near] + 1)
+    row = near[owner]
+    order = np.lexsort((code[row], -value[row], token))
+    by_token, by_row = token[order], row[order]
+    begin = np.searchsorted(by_token, by_token)
+    # the greatest value at each word and its code; the greatest of another code
+    lead, other = np.zeros(n_tokens), np.zeros(n_tokens)
+    lead_code = np.full(n_tokens, -1, np.int64)
+    lead[by_token] = value[by_row[begin]]
+    lead_code[by_token] = code[by_row[begin]]
+    differs = code[by_row] != lead_code[by_token]
+    np.maximum.at(other, by_token[differs], value[by_row[differs]])
+    np.maximum.at(out, row, np.where(lead_code[token] == code[row], other[token], lead[token]))
+    return out

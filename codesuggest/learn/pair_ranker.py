@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from codesuggest.learn.pairs import PAIR_FEATURES
+from codesuggest.learn.pairs import NO_MENTION, PAIR_FEATURES
 from codesuggest.learn.trees import BoostedTrees
 from codesuggest.rank.ranker import best_f1_threshold, sigmoid
 
@@ -29,7 +29,7 @@ _CHANCES = tuple(
 
 def linear_table(X: Floats) -> Floats:
     """Return the features as the logistic regression reads them: chances as log-odds, and 0 where there is no mention."""
-    table = np.nan_to_num(X, nan=0.0)
+    table = np.where(X == NO_MENTION, 0.0, X)
     p = np.clip(table[:, _CHANCES], 1e-3, 1 - 1e-3)
     table[:, _CHANCES] = np.log(p / (1 - p))
     return table

@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from codesuggest.learn.knowledge import Knowledge
-from codesuggest.learn.mentions import MENTION_FEATURES, MentionRows
-from codesuggest.learn.surface_forms import expand
+from codesuggest.learn.mentions import MENTION_FEATURES, MentionRows, rivals
 
-__all__ = ["PAIR_FEATURES", "PairRows", "pair_rows"]
+__all__ = ["NO_MENTION", "PAIR_FEATURES", "PairRows", "pair_rows"]
 
 _OF_PAIR = (
     "best_chance",
@@ -36,6 +35,8 @@ _OF_PAIR = (
     "base_log_rank",
 )
 PAIR_FEATURES = _OF_PAIR + tuple(f"best_{name}" for name in MENTION_FEATURES)
+NO_MENTION = -99.0
+"""Value of the features of the best mention where there is none."""
 _FROM_NOTE = 30  # codes of the document classifier that become candidates
 
 
@@ -93,7 +94,7 @@ def pair_rows(
     key = np.unique(np.concatenate([mention_key, note_key[top], base_key]))
     col = {name: i for i, name in enumerate(PAIR_FEATURES)}
     X = np.zeros((len(key), len(PAIR_FEATURES)))
-    X[:, len(_OF_PAIR) :] = np.nan
+    X[:, len(_OF_PAIR) :] = NO_MENTION
     note, code = key // n_codes, key % n_codes
 
     by = np.lexsort((-chance, mention_key))
@@ -121,7 +122,7 @@ def pair_rows(
     for family, name in zip(families, ("log_category_notes", "log_chapter_notes"), strict=True):
         total = np.bincount(family, notes_of)
         X[:, col[name]] = np.log1p(total[family[code]])
-    _rivals(X, col, rows, chance, best, code, n_tokens)
+    X[with_mention, col["rival_chance"]] = rivals(rows.first, rows.last, rows.code, chance, n_tokens)[best[with_mention]]
     family_key = note * (int(families[0].max(initial=0)) + 1) + families[0][code]
     _, inverse = np.unique(family_key, return_inverse=True)
     leading, other = _two_greatest(X[:, col["any_chance"]], inverse)
@@ -144,40 +145,3 @@ def _two_greatest(value: NDArray[np.float64], group: NDArray[np.int64]) -> tuple
     first[group[order[rank == 0]]] = value[order[rank == 0]]
     second[group[order[rank == 1]]] = value[order[rank == 1]]
     return first, second
-
-
-def _rivals(
-    X: NDArray[np.float64],
-    col: dict[str, int],
-    rows: MentionRows,
-    chance: NDArray[np.float64],
-    best: NDArray[np.int64],
-    code: NDArray[np.int64],
-    n_tokens: int,
-) -> None:
-    """Fill in the greatest chance of another code at a word of the best mention."""
-    near = np.flatnonzero(rows.last - rows.first <= 12)
-    if not len(near):
-        return
-    owner, token = expand(rows.first[near], rows.last[near] - rows.first[near] + 1)
-    row = near[owner]
-    # greatest chance at each word, and the greatest of another code
-    order = np.lexsort((-chance[row], token))
-    token, row = token[order], row[order]
-    begin = np.searchsorted(token, token)
-    head = row[begin]
-    lead = np.zeros(n_tokens + 1)
-    lead_code = np.full(n_tokens + 1, -1, np.int64)
-    lead[token] = chance[head]
-    lead_code[token] = rows.code[head]
-    other = np.zeros(n_tokens + 1)
-    differs = rows.code[row] != lead_code[token]
-    np.maximum.at(other, token[differs], chance[row[differs]])
-    with_mention = np.flatnonzero(best >= 0)
-    b = best[with_mention]
-    size = np.minimum(rows.last[b] - rows.first[b] + 1, 13)
-    owner, token = expand(rows.first[b], size)
-    rival = np.where(lead_code[token] == code[with_mention[owner]], other[token], lead[token])
-    out = np.zeros(len(with_mention))
-    np.maximum.at(out, owner, rival)
-    X[with_mention, col["rival_chance"]] = out

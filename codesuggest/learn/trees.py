@@ -34,7 +34,7 @@ class BoostedTrees:
     feature, left, right : int32 arrays, length n_nodes
         Column compared, and the nodes that follow; a leaf follows itself.
     threshold, value : float64 arrays, length n_nodes
-        ``x <= threshold`` goes left; log-odds of a leaf.
+        ``x <= threshold`` goes left; log-odds of a leaf. Features are numbers, none missing.
     baseline : float
     depth : int
         Of the deepest tree.
@@ -109,14 +109,18 @@ class BoostedTrees:
         out = np.full(len(X), self.baseline)
         if not len(self.root):
             return out
-        for low in range(0, len(X), 4096):
-            rows = X[low : low + 4096]
-            node = np.broadcast_to(self.root, (len(rows), len(self.root))).copy()
-            here = np.arange(len(rows))[:, None]
+        after = np.stack([self.left, self.right], axis=1).ravel().astype(np.intp)
+        feature = self.feature.astype(np.intp)
+        width = X.shape[1]
+        for low in range(0, len(X), 1024):
+            rows = np.ascontiguousarray(X[low : low + 1024], np.float64)
+            values = rows.ravel()
+            start = (np.arange(len(rows)) * width)[:, None]
+            node = np.broadcast_to(self.root.astype(np.intp), (len(rows), len(self.root)))
             for _ in range(self.depth):
-                goes_left = rows[here, self.feature[node]] <= self.threshold[node]
-                node = np.where(goes_left, self.left[node], self.right[node])
-            out[low : low + len(rows)] += self.value[node].sum(axis=1)
+                goes_right = values.take(feature.take(node) + start) > self.threshold.take(node)
+                node = after.take(2 * node + goes_right)
+            out[low : low + len(rows)] += self.value.take(node).sum(axis=1)
         return out
 
     def arrays(self, prefix: str) -> dict[str, NDArray[Any]]:
@@ -140,8 +144,6 @@ def _coarse(X: NDArray[np.float64], n: int = 250) -> NDArray[np.float64]:
     """Return the table with at most `n` values a column: each value becomes the next quantile."""
     table = X.copy()
     for column in table.T:
-        known = ~np.isnan(column)
-        edges = np.unique(np.quantile(column[known], np.linspace(0, 1, n), method="higher")) if known.any() else np.zeros(0)
-        if len(edges):
-            column[known] = edges[np.searchsorted(edges, column[known])]
+        edges = np.unique(np.quantile(column, np.linspace(0, 1, n), method="higher"))
+        column[:] = edges[np.searchsorted(edges, column)]
     return table
