@@ -162,13 +162,15 @@ def retrain(
     release = _release(known_releases, system, day, base)
     texts = notes_of(notes)
     say("decisions", 0, 1)
+    found = _Found(base) if base is not None else None
     rows = training_rows(
         log,
         texts,
         system=system,
         releases=known_releases,
         day=release.effective,
-        supported=_Support(base) if base is not None else None,
+        supported=found.category if found is not None else None,
+        names=found.code if found is not None else None,
     )
     lap("decisions")
     learned = [row for row in rows.rows if side_of(row.group, held_out=held_out) == "train"]
@@ -273,18 +275,26 @@ def drift_since(
     )
 
 
-class _Support:
-    """Whether a model finds anything in a note that speaks for a code, or for its category."""
+class _Found:
+    """What a model finds in a note, whether it would put it forward or not."""
 
     def __init__(self, base: Suggester) -> None:
         self._base = base
-        self._last: tuple[str, frozenset[str]] = ("", frozenset())
+        self._note_id = ""
+        self._codes: frozenset[str] = frozenset()
 
-    def __call__(self, note: Note, code: str) -> bool:
-        if self._last[0] != note.note_id:
-            heads = {s.code[:3] for s in self._base.suggest(note).suggestions}
-            self._last = (note.note_id, frozenset(heads))
-        return code[:3] in self._last[1]
+    def _look(self, note: Note) -> frozenset[str]:
+        if self._note_id != note.note_id:
+            self._note_id, self._codes = note.note_id, frozenset(s.code for s in self._base.suggest(note).suggestions)
+        return self._codes
+
+    def category(self, note: Note, code: str) -> bool:
+        """Say whether anything in the note speaks for the code, or for another of its category."""
+        return any(found[:3] == code[:3] for found in self._look(note))
+
+    def code(self, note: Note, code: str) -> bool:
+        """Say whether the note speaks of this very code."""
+        return code in self._look(note)
 
 
 def _release(releases: Releases, system: str, day: dt.date | None, base: Suggester | None) -> Release:
