@@ -470,7 +470,7 @@ class Suggester:
         return found
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=2048)
 def _title_of(release: Release, code: str) -> str:
     return release.title(code)
 

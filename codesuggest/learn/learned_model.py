@@ -21,6 +21,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -539,7 +540,7 @@ def fit(
     for note in notes:
         note.renumber(renumber)
     say("titles", 0, 1)
-    titles = TitleIndex.build(titles_of(release, codes), len(codes))
+    titles = _title_index(release, codes)
     bases: dict[int, dict[int, tuple[float, int]]] = {}
     for done, (i, original) in enumerate(sorted(sample.originals.items())):
         if base is not None:
@@ -587,6 +588,12 @@ def fit(
         "seed": seed,
     }
     return LearnedModel(language, system or release.system, release, codes, knowledge, chance, marked, ranker, base, facts, name)
+
+
+@lru_cache(maxsize=2)
+def _title_index(release: Release, codes: tuple[str, ...]) -> TitleIndex:
+    """Read the titles once for all models of the same codes."""
+    return TitleIndex.build(titles_of(release, codes), len(codes))
 
 
 class _Sample:

@@ -148,10 +148,11 @@ class WordReader:
 
     def _look_up(self, word: str) -> _Known:
         lower = word.lower()
-        stem = fold(self._stem(lower)) or fold(lower) or lower
+        plain = fold(word) or lower
+        # Latin script without its accents first, so that "neumonía" and "NEUMONIA" have one stem; others need theirs to be cut
+        stem = (self._stem(plain) if plain.isascii() else fold(self._stem(lower))) or plain
         shape = (1 if word[0].isupper() else 0) | (2 if len(word) > 1 and word.isupper() else 0)
         shape |= 4 if any(c.isdigit() for c in word) else 0
-        plain = fold(word) or lower
         found = word_hash(stem), word_hash(plain), word_hash(plain[:5]), word_hash(plain[-4:]), shape, stem
         if len(self._known) < 2_000_000:
             self._known[word] = found
