@@ -75,7 +75,15 @@ class NgramCounts:
 
     @classmethod
     def fit(
-        cls, X: tuple[Ints, Ints], Y: tuple[Ints, Ints], n_notes: int, n_codes: int, *, min_notes: int = 2, floor: float = _FLOOR
+        cls,
+        X: tuple[Ints, Ints],
+        Y: tuple[Ints, Ints],
+        n_notes: int,
+        n_codes: int,
+        *,
+        min_notes: int = 2,
+        max_share: float = 0.5,
+        floor: float = _FLOOR,
     ) -> NgramCounts:
         """Count.
 
@@ -88,13 +96,15 @@ class NgramCounts:
         n_notes, n_codes : int
         min_notes : int
             An n-gram that stands in fewer notes is not kept.
+        max_share : float in (0, 1]
+            An n-gram that stands in a greater share of the notes is not kept.
         floor : float in [0, 1]
             Least share of the notes of an n-gram that a code must have.
         """
         from scipy.sparse import csr_matrix
 
         notes = np.bincount(X[1], minlength=N_BUCKETS)
-        kept = np.flatnonzero((notes >= min_notes) & (notes <= max(0.5 * n_notes, min_notes)))
+        kept = np.flatnonzero((notes >= min_notes) & (notes <= max(max_share * n_notes, min_notes)))
         place = np.full(N_BUCKETS, -1, np.int32)
         place[kept] = np.arange(len(kept), dtype=np.int32)
         labels = csr_matrix((np.ones(len(Y[0]), np.int32), (Y[0], Y[1])), shape=(n_notes, n_codes))
@@ -129,7 +139,7 @@ class NgramCounts:
         An n-gram that was seen once before and once now is not yet known: only what stood in two notes is kept.
         """
         n_codes = len(self.code_notes)
-        new = NgramCounts.fit(X, Y, n_notes, n_codes, min_notes=1, floor=0.0)
+        new = NgramCounts.fit(X, Y, n_notes, n_codes, min_notes=1, max_share=1.0, floor=0.0)
         old_place = np.minimum(np.searchsorted(self.bucket, new.bucket), max(len(self.bucket) - 1, 0))
         known = self.bucket[old_place] == new.bucket if len(self.bucket) else np.zeros(len(new.bucket), bool)
         kept = known | (new.notes >= 2)
