@@ -12,8 +12,10 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
+from threading import Lock
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
@@ -148,7 +150,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
     PrerequisiteError
         CS508 when the database cannot be written: disk full, no permission, not reachable, locked for half a minute.
     """
-    with _named_errors(engine), engine.connect() as fresh:
+    with _named_errors(engine), _turn(engine), engine.connect() as fresh:
         connection = fresh.execution_options(writing=True)
         if engine.dialect.name == "postgresql":
             connection = connection.execution_options(isolation_level="READ COMMITTED")
@@ -156,6 +158,14 @@ def writing(engine: Engine) -> Iterator[Connection]:
             if engine.dialect.name == "postgresql":
                 connection.execute(_LOCK, {"key": _LOCK_KEY, "wait": f"{_BUSY_MS}ms"})
             yield connection
+
+
+_turns: WeakKeyDictionary[Engine, Lock] = WeakKeyDictionary()
+
+
+def _turn(engine: Engine) -> AbstractContextManager[object]:
+    """Let the threads of this process write one after the other: SQLite's own waiting is a sleep that grows to 0.1 s and knows no order."""
+    return _turns.setdefault(engine, Lock()) if engine.dialect.name == "sqlite" else nullcontext()
 
 
 _LOCK = text(
