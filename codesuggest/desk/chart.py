@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from codesuggest.codes import Release
-from codesuggest.edits import Claim, Diagnosis, Tables, check, default_tables
-from codesuggest.errors import CodesuggestError, InvalidSpanError
+from codesuggest.edits import Claim, Diagnosis, Tables, check
+from codesuggest.errors import InvalidSpanError
 from codesuggest.records import Decision, FinalCode, Shown, Span
 
 __all__ = ["Contents", "Document", "Held", "Standings", "claim_of", "final_codes", "findings_of", "merge"]
@@ -328,13 +328,11 @@ def claim_of(codes: Sequence[FinalCode], facts: Mapping[str, Any], day: dt.date)
 
 
 def findings_of(
-    codes: Sequence[FinalCode], facts: Mapping[str, Any], day: dt.date
+    codes: Sequence[FinalCode], facts: Mapping[str, Any], day: dt.date, tables: Tables | None
 ) -> tuple[tuple[dict[str, Any], ...], tuple[str, ...]]:
     """Run the edits on the codes that stand: the findings, and the parts that could not run."""
-    try:
-        tables = default_tables(day)
-    except CodesuggestError as error:
-        return (), (f"edits: {error.message}",)
+    if tables is None:
+        return (), (f"edits: no release of ICD-10-CM is in force on {day.isoformat()}",)
     found = check(claim_of(codes, facts, day), on=day, tables=tables)
     return tuple(f.to_dict() for f in found), tables.skipped(day)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ from codesuggest.records import Decision, FinalCode, Review, Span
 __all__ = ["Acknowledged", "Coding", "Wanted"]
 
 _ICD10CM = "ICD-10-CM"
+_LOOK_AGAIN_S = 60
+_MAX_DAYS = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +105,7 @@ class Coding:
         self.log = log
         self.releases = releases or Releases()
         self.queries = ChartQueries(store, log)
+        self._opened: dict[dt.date, tuple[float, Release | None, Tables | None]] = {}
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
@@ -158,7 +162,7 @@ class Coding:
         standing = Standings(self.log.decisions(encounter_id=row.encounter_id) if made is None else made).standing()
         final = final_codes(standing, json.loads(row.draft))
         if final:
-            findings, skipped = findings_of(final, dict(row._mapping), self._day(row))
+            findings, skipped = findings_of(final, dict(row._mapping), self._day(row), self._release(row)[1])
         else:
             findings, skipped = contents.findings, ()
         return _Now(row, contents, standing, final, findings, skipped)
@@ -169,11 +173,18 @@ class Coding:
         return max(i.effective for i in self.releases.list() if i.system == _ICD10CM)
 
     def _release(self, row: Row[Any]) -> tuple[Release | None, Tables | None]:
+        """Open the codes and edits of a chart's date; looked for anew once a minute, so that a release that was added is seen."""
         day = self._day(row)
-        try:
-            return self.releases.on(day), default_tables(day)
-        except CodesuggestError:
-            return None, None
+        known = self._opened.get(day)
+        if known is None or known[0] < time.monotonic() - _LOOK_AGAIN_S:
+            try:
+                known = (time.monotonic(), self.releases.on(day), default_tables(day, releases=self.releases))
+            except CodesuggestError:
+                known = (time.monotonic(), None, None)
+            if len(self._opened) > _MAX_DAYS:
+                self._opened.clear()
+            self._opened[day] = known
+        return known[1], known[2]
 
     def _described(self, now: _Now) -> list[dict[str, Any]]:
         release, tables = self._release(now.row)
@@ -342,9 +353,14 @@ class Coding:
         return found
 
     def _require_billable(self, row: Row[Any], code: str, system: str) -> None:
-        try:
-            release = self.releases.on(self._day(row), system)
-        except CodesuggestError:
+        if system == _ICD10CM:
+            release = self._release(row)[0]
+        else:
+            try:
+                release = self.releases.on(self._day(row), system)
+            except CodesuggestError:
+                release = None
+        if release is None:
             return  # HCPCS, CPT, PCS without a release: nothing to compare with
         if code not in release or not release.is_billable(code):
             children = ", ".join(release.children(code)[:6]) if code in release else ""
