@@ -292,7 +292,7 @@ class Release:
         self._block_rows = [tuple(row) for row in manifest["blocks"]]
         self._seventh_sets = [{char: text for char, text in members} for members in manifest["seventh_sets"]]
         self._mentions: dict[int, tuple[CodeRange, ...]] = {}
-        self._place_of = lru_cache(maxsize=8192)(self._search)
+        self._place_of = lru_cache(maxsize=4096)(self._search)
 
     @classmethod
     def open(cls, path: str | Path, *, check_hashes: bool = True) -> Self:

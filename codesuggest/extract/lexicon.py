@@ -504,6 +504,7 @@ class Lexicon:
         self.words = (folder / "words.txt").read_text(encoding="utf-8").split("\n")
         self.word_id = {w: i for i, w in enumerate(self.words)}
         self.n_words = len(self.words)
+        self._numbers = list(self.word_id.values())
         self._terms_file = folder / "terms.txt"
         # memory views: a number out of one is a Python number, without the cost of numpy's
         self.term_words = array("term_words.npy").data
@@ -535,8 +536,8 @@ class Lexicon:
             )
             for k, rows in json.loads((folder / "aliases.json").read_text(encoding="utf-8")).items()
         }
-        self.term = lru_cache(maxsize=4096)(self._term)
-        self.terms_of = lru_cache(maxsize=4096)(self._terms_of)
+        self.term = lru_cache(maxsize=2048)(self._term)
+        self.terms_of = lru_cache(maxsize=2048)(self._terms_of)
         self._texts = b""
         self._text_ends: NDArray[np.int64] = np.zeros(0, np.int64)
 
@@ -545,13 +546,14 @@ class Lexicon:
 
     def _term(self, index: int) -> tuple[tuple[int, ...], int, int, int, bool]:
         """Return (word ids, code index, root index, kind, is official) of a term."""
-        words = tuple(self.term_words[self.term_starts[index] : self.term_starts[index + 1]])
+        # the numbers of the words are kept once, however many terms have them
+        words = tuple(map(self._numbers.__getitem__, self.term_words[self.term_starts[index] : self.term_starts[index + 1]]))
         return words, self.term_code[index], self.term_root[index], self.term_kind[index], bool(self.term_official[index])
 
     def _terms_of(self, slot: int) -> tuple[tuple[int, tuple[int, ...]], ...]:
         """Return (term, word ids) of the terms that have a pair of words as their rarest two."""
         terms = self.pair_terms[self.pair_starts[slot] : self.pair_starts[slot + 1]]
-        return tuple([(term, self._term(term)[0]) for term in terms])
+        return tuple([(term, self.term(term)[0]) for term in terms])
 
     def term_text(self, index: int) -> str:
         """Return the wording of a term."""

@@ -46,7 +46,7 @@ class RawSection:
     end: int
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _key(heading: str) -> str:
     return _SQUEEZE.sub(" ", heading.lower().replace("&", " and ")).strip()
 
@@ -227,7 +227,7 @@ _GUESSES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 )
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _guess(key: str) -> str | None:
     """Guess the section of a heading nobody listed, by its words."""
     if len(key.split()) > 8:
@@ -242,7 +242,7 @@ def _alone_or_colon(text: str, m: re.Match[str], heading: str, separator: str) -
     return separator == ":" or _alone(text, m.start(), m.end(), heading)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _compound(key: str) -> str | None:
     """Resolve "history of present illness and interval events" and the like by their known beginning."""
     words = key.split()

@@ -241,7 +241,7 @@ class TermMatcher:
         self.lexicon = lexicon
         self.release = release
         self.organisms = range(release.index("B95"), release.subtree_range(release.index("B97"))[1])
-        self.describe = lru_cache(maxsize=4096)(self._describe)
+        self.describe = lru_cache(maxsize=2048)(self._describe)
         self._selected = frozenset(t for t, (_, c) in lexicon.contexts.items() if not _SELECTORS.isdisjoint(c))
         conditions = [c for _, c in lexicon.contexts.values()]
         conditions.extend(dict(a.conditions) for group in lexicon.aliases.values() for a in group)

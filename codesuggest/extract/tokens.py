@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Container
-from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,8 +23,7 @@ __all__ = ["ClinicalTokenizer", "Tokens", "normal_form", "tokenize"]
 
 _WORD = r"\d+(?:\.\d+)+|[^\W_]+(?:['’][^\W_]+)*"
 _TOKEN = re.compile(rf"({_WORD}|[^\s])( (?=\S))?|(\s+)")
-# The blanks before a word, and the word; a run of plain letters, the usual case, first.
-PIECE = re.compile(rf"\s*(?:[a-zA-Z]++(?!['’\w])|{_WORD}|\S)")
+PLAIN = re.compile(rf"{_WORD}|[^\s]")
 
 _IRREGULAR = {
     "feet": "foot",
@@ -237,7 +235,7 @@ class Tokens:
     starts_array : int64 array, length n_tokens, optional
         The same as `starts`.
     line_ends : int32 array, length n_tokens, optional
-        Number of line ends between the word before and the word; more than one may count as two.
+        Number of line ends between the word before and the word.
     """
 
     __slots__ = ("_words", "ends", "flags", "line_ends", "lowers", "numbers", "starts", "starts_array", "text")
@@ -296,9 +294,8 @@ def tokenize(text: str) -> Tokens:
     >>> tokenize("HbA1c 7.2%, q.i.d.").words
     ['HbA1c', '7.2', '%', ',', 'q', '.', 'i', '.', 'd', '.']
     """
-    pieces = PIECE.findall(text)
-    ends = list(accumulate(map(len, pieces)))
-    return Tokens(text, [b - len(piece.lstrip()) for b, piece in zip(ends, pieces, strict=True)], ends)
+    spans = [m.span() for m in PLAIN.finditer(text)]
+    return Tokens(text, [a for a, _ in spans], [b for _, b in spans])
 
 
 def tokens_of(doc: Doc) -> tuple[Tokens, list[int]]:

@@ -195,9 +195,9 @@ class CandidateFinder:
         for number, groups in enumerate(asked):
             for category in sorted(groups[0]):
                 self._rules_of.setdefault(category, []).append(number)
-        self.default_of = lru_cache(maxsize=4096)(self._find_default)
-        self._category_default = lru_cache(maxsize=4096)(self._find_category_default)
-        self._is_integral = lru_cache(maxsize=4096)(self._find_is_integral)
+        self.default_of = lru_cache(maxsize=1024)(self._find_default)
+        self._category_default = lru_cache(maxsize=1024)(self._find_category_default)
+        self._is_integral = lru_cache(maxsize=2048)(self._find_is_integral)
 
     def find(self, note: Note, extraction: Extraction) -> tuple[list[Candidate], list[LeftOut]]:
         """Find the candidates of one note.

@@ -324,7 +324,7 @@ class _Parts:
     only_narrative: bool
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _of_parts(sections: frozenset[str], has_assessment: bool) -> _Parts:
     groups = {_GROUPS.get(section, "other") for section in sections}
     is_told = bool(groups & {"hpi", "complaint"})
@@ -347,7 +347,7 @@ def _of_parts(sections: frozenset[str], has_assessment: bool) -> _Parts:
     )
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=2048)
 def _of_class(code: str, unheaded: bool, is_heading: bool) -> tuple[str, ...]:
     found = []
     for name in classes_of(code):

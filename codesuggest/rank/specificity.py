@@ -322,22 +322,15 @@ class SpecificityTable:
         pairs = (("foot", "ankle"), ("ankle", "foot"), ("hip", "thigh"), ("pelvis", "thigh"))
         self.joined = [(self.word_id[a], self.word_id[b]) for a, b in pairs if a in self.word_id and b in self.word_id]
         self._prepared = lru_cache(maxsize=512)(self._prepare)
-        self.n_asserted = lru_cache(maxsize=8192)(self._n_asserted)
-        self.is_plainest = lru_cache(maxsize=8192)(self._is_plainest)
+        self.n_asserted = lru_cache(maxsize=2048)(self._n_asserted)
+        self.is_plainest = lru_cache(maxsize=2048)(self._is_plainest)
         self.best = lru_cache(maxsize=1024)(self._best)
         self._telling = lru_cache(maxsize=128)(self._find_telling)
-        self._relevant = lru_cache(maxsize=512)(self._find_relevant)
-        self._sites_under = lru_cache(maxsize=512)(self._find_sites)
 
     def relevant(self, root: int) -> frozenset[int] | None:
         """Return the words that can tell the codes under a header apart; None when there is nothing to choose."""
-        return self._relevant(root)
-
-    def _find_relevant(self, root: int) -> frozenset[int] | None:
         header = self._prepared(root)
-        if header is None or len(header.codes) < 2:
-            return None
-        return frozenset(header.where) | frozenset(header.denied) | frozenset(self.sides)
+        return header.relevant if header is not None and len(header.codes) > 1 else None
 
     def both_sides(self, root: int, context: dict[int, float]) -> list[dict[int, float]]:
         """Split a context that says "both" into right and left where no title under the header says "bilateral"."""
@@ -354,11 +347,8 @@ class SpecificityTable:
 
     def sites_under(self, root: int) -> frozenset[int]:
         """Return the parts of the body that the titles under a header name."""
-        return self._sites_under(root)
-
-    def _find_sites(self, root: int) -> frozenset[int]:
         header = self._prepared(root)
-        return frozenset(header.weight) & self.sites if header is not None else frozenset()
+        return header.sites if header is not None else frozenset()
 
     def widen(self, context: dict[int, float]) -> dict[int, float]:
         """Add the titles' words for those the note writes otherwise."""
@@ -407,6 +397,8 @@ class SpecificityTable:
             {w: np.array(ks) for w, ks in where.items() if weight[w] > 0},
             {w: np.array(ks) for w, ks in denied.items()},
             base,
+            frozenset(w for w in weight if weight[w] > 0) | frozenset(denied) | frozenset(self.sides),
+            frozenset(weight) & self.sites,
         )
 
     def _cost(self, word: int) -> float:
@@ -511,30 +503,27 @@ class SpecificityTable:
         list of (stem, words the note lacks)
             Fewest words first.
         """
-        own, rows = self._telling(root, chosen)
+        rows = self._telling(root)
+        own = next((mine for code, _, _, mine in rows if code == chosen), frozenset())
         found = []
-        for code, telling, telling_set in rows:
-            if own <= telling_set:
+        for code, is_other, telling, mine in rows:
+            if code != chosen and not is_other and own <= mine:
                 lacking = [w for w in telling if w not in context]
                 if lacking and len(lacking) <= 3:
                     found.append((len(lacking), code, tuple([self.words[w] for w in lacking])))
         found.sort()
         return [(code, lacking) for _, code, lacking in found[:limit]]
 
-    def _find_telling(self, root: int, chosen: int) -> tuple[frozenset[int], list[tuple[int, tuple[int, ...], frozenset[int]]]]:
-        """Return the words that tell a code from its neighbours, and those of every other code under the header."""
+    def _find_telling(self, root: int) -> list[tuple[int, bool, tuple[int, ...], frozenset[int]]]:
+        """Return for each stem under a header its code, whether it is one for the rest, and the words that tell it apart."""
         header = self._prepared(root)
         if header is None:
-            return frozenset(), []
-        own: frozenset[int] = frozenset()
-        others = []
+            return []
+        found = []
         for code, is_other, words in zip(header.codes.tolist(), header.is_other.tolist(), header.words, strict=True):
             telling = tuple([w for w in words if header.weight[w] > 0])
-            if code == chosen:
-                own = frozenset(telling)
-            elif not is_other:
-                others.append((code, telling, frozenset(telling)))
-        return own, others
+            found.append((code, bool(is_other), telling, frozenset(telling)))
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -553,6 +542,8 @@ class _Header:
         Telling words to the stems that assert them; words to the stems that deny them.
     base : float array, length n_stems
         Score when no word of the note matches.
+    relevant, sites : frozenset of int
+        Words that can tell the stems apart; parts of the body that the titles name.
     """
 
     codes: NDArray[np.int32]
@@ -563,6 +554,8 @@ class _Header:
     where: dict[int, NDArray[np.int64]]
     denied: dict[int, NDArray[np.int64]]
     base: NDArray[np.float64]
+    relevant: frozenset[int]
+    sites: frozenset[int]
 
 
 def _cut(starts: NDArray[np.int32], flat: NDArray[np.int32], a: int, b: int) -> list[list[int]]:
