@@ -19,6 +19,7 @@ DECIDED = frozenset({"assessment", "assessment_plan", "plan", "discharge_diagnos
 NOT_A_DIAGNOSIS = frozenset({"imaging", "labs", "vitals", "family_history", "medications", "allergies"})
 # Parts that do not speak of this encounter.
 ELSEWHERE = frozenset({"family_history", "instructions", "allergies"})
+_NOT_AN_ANSWER = NOT_A_DIAGNOSIS | {"instructions", "pmh", "ros"}
 PAST = frozenset({"pmh", "psh", "social_history", "family_history", "problem_list"})
 
 _INPATIENT = re.compile(
@@ -159,8 +160,8 @@ class Reading:
         self.sections = sections
         self.indicators = indicators
         self._section_starts = [s.span.start for s in sections]
-        self._mentions = sorted((m for m in mentions if m.assertion != "not_assessed"), key=lambda m: m.span)
-        self._mention_starts = [m.span.start for m in self._mentions]
+        self.mentions = sorted((m for m in mentions if m.assertion != "not_assessed"), key=lambda m: m.span)
+        self._mention_starts = [m.span.start for m in self.mentions]
         self.has_decided = any(s.name in DECIDED for s in sections)
         found = table.find(self.words)
         self._others = {self.words.sentence[f.first] for f in found if f.name == "not_a_provider"}
@@ -230,7 +231,7 @@ class Reading:
         start, end = span.start, span.end
         i = bisect_right(self._mention_starts, end - 1)
         best, most = "", 0
-        for mention in self._mentions[max(0, i - 6) : i]:
+        for mention in self.mentions[max(0, i - 6) : i]:
             if mention.span.end <= start:
                 continue
             shared = min(mention.span.end, end) - max(mention.span.start, start)
@@ -327,6 +328,21 @@ class Case:
             and s.assertion in ("present", "possible", "absent", "retracted")
             and not (s.assertion == "absent" and s.section == "ros")
         ]
+
+    def coded(self, prefixes: tuple[str, ...], besides: Sequence[tuple[int, Span]]) -> bool:
+        """Whether the lexicon found a diagnosis of these codes in a physician's words, other than at some places.
+
+        The lexicon knows wordings and abbreviations that the table of words does not.
+        """
+        return any(
+            m.code.startswith(prefixes)
+            and m.kind == "diagnosis"
+            and m.assertion in ("present", "possible", "absent")
+            and m.section not in _NOT_AN_ANSWER
+            and not any(note == reading.index and span.overlaps(m.span) for note, span in besides)
+            for reading in self.readings
+            for m in reading.mentions
+        )
 
     def mentioned(self, name: str) -> list[Statement]:
         """Return where anybody but the family is said to have a condition, now or before, wherever in the record."""

@@ -191,6 +191,34 @@ def counts_low_together(case: Case) -> _Values:
     return _together(criteria, 3)
 
 
+def airway_organism(case: Case) -> _Values:
+    """Find a culture of the airways with an organism that is not flora."""
+    return [
+        (n, i)
+        for n, i in case.indicators.get("respiratory_culture", ())
+        if i.asserted == "present" and i.detail("organism") and not any(w in i.detail("organism").lower() for w in ("flora", "yeast", "candida"))
+    ]
+
+
+def high_oxygen_need(case: Case) -> _Values:
+    """Find 5 litres of oxygen a minute or more, or half of the inspired gas."""
+    found = []
+    for name in ("spo2", "nasal_cannula", "supplemental_oxygen"):
+        for n, i in case.indicators.get(name, ()):
+            flow = i.detail("flow_l_min") or i.detail("dose").partition(" L")[0]
+            share = i.detail("fio2")
+            if i.asserted == "present" and i.setting != "home" and (_number(flow) >= 5 or _number(share) >= 50):
+                found.append((n, i))
+    return [*found, *_beyond(case, "fio2", None, 49)]
+
+
+def _number(written: str) -> float:
+    try:
+        return float(written.rstrip("%"))
+    except ValueError:
+        return 0.0
+
+
 DERIVED: dict[str, Callable[[Case], _Values]] = {
     f.__name__: f
     for f in (
@@ -206,6 +234,8 @@ DERIVED: dict[str, Callable[[Case], _Values]] = {
         systemic_response,
         marked_systemic_response,
         counts_low_together,
+        airway_organism,
+        high_oxygen_need,
     )
 }
 
@@ -214,6 +244,8 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     **{name: _TROPONINS if name.startswith("troponin") else (name.partition("_")[0],) for name in DERIVED},
     "systemic_response": _SIGNS,
     "marked_systemic_response": _SIGNS,
+    "airway_organism": ("respiratory_culture",),
+    "high_oxygen_need": ("spo2", "nasal_cannula", "supplemental_oxygen", "fio2"),
     "counts_low_together": ("wbc", "hemoglobin", "platelets"),
 }
 """The indicators that each of them looks at."""

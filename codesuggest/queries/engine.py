@@ -140,6 +140,8 @@ def _evidence_of(trigger: Trigger, case: Case, table: TriggerTable) -> list[list
     for name in trigger.answered:
         if any(s.section != "pmh" or name not in table.acute for s in is_answered(name)):
             return None
+    if trigger.answer_codes and case.coded(trigger.answer_codes, [(i.note, i.span) for items in met for i in items]):
+        return None
     if any(condition(case) is not None for condition in trigger.unless):
         return None
     return met if any(met) else None

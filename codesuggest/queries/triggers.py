@@ -23,12 +23,13 @@ _FIELDS = frozenset(
     "id kind topic title importance settings needs unless answered shows question options form yields ages source".split()
 )
 _REQUIRED = ("id", "kind", "topic", "title", "importance", "needs", "source")
-_WITHOUT_TABLE = ("blood_culture", "urine_culture", "sputum_culture", "respiratory_culture", "oxygen_flow")
+_WITHOUT_TABLE = ("blood_culture", "urine_culture", "respiratory_culture")
 # Names that answer a question without being the diagnosis it is about.
 _NOT_DIAGNOSES = frozenset(
     "anemia_type ckd_stage encephalopathy_cause pleural_effusion_cause behavior_linked prediabetes_words cholangitis_words "
     "other_skin_damage pressure_injury_stage sepsis_with_organ_dysfunction obesity_class".split()
 )
+_TOO_WIDE = ("F03", "I95", "I10")
 _OPTION = re.compile(
     r"(?P<text>.+?)\s*->\s*(?:'(?P<old>[^']+)'\s*=>\s*'(?P<new>[^']+)'|(?P<codes>(?:[A-Z]\d\w[\w.]*(?:\s*,\s*)?)*))"
     r"\s*(?:\bif\s+(?P<when>.+))?$"
@@ -64,7 +65,8 @@ class Option:
 class Trigger:
     """One row of the table; the head of ``tables/triggers.toml`` says what each field means.
 
-    `names` are the diagnoses it asks for (those that answer it), `evidence` what each need looks at.
+    `names` are the diagnoses it asks for (those that answer it), `answer_codes` the beginnings of codes whose mention answers
+    it, `evidence` what each need looks at.
     """
 
     id: str
@@ -87,6 +89,7 @@ class Trigger:
     needs_written: tuple[str, ...]
     unless_written: tuple[str, ...]
     names: tuple[str, ...]
+    answer_codes: tuple[str, ...]
     evidence: tuple[frozenset[str], ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -219,6 +222,7 @@ def _trigger(row: Mapping[str, Any], names: frozenset[str], words: frozenset[str
     for name, known in [*((n, words) for n in answered), *((n, names) for n in shows)]:
         if name not in known:
             raise ConfigError("CS451", f"{where}: {name!r} is in no table. Expected a name of words.toml or of the indicators.")
+    options = tuple(_option(line, names, where) for line in row.get("options", "").splitlines() if line.strip())
     return Trigger(
         id=row["id"],
         kind=row["kind"],
@@ -231,7 +235,7 @@ def _trigger(row: Mapping[str, Any], names: frozenset[str], words: frozenset[str
         answered=answered,
         shows=shows,
         question=row.get("question", ""),
-        options=tuple(_option(line, names, where) for line in row.get("options", "").splitlines() if line.strip()),
+        options=options,
         is_yes_no=row.get("form", "") == "yes/no",
         is_open=row.get("form", "") == "open",
         yields=_names(row.get("yields", "")),
@@ -240,6 +244,7 @@ def _trigger(row: Mapping[str, Any], names: frozenset[str], words: frozenset[str
         needs_written=tuple(row["needs"]),
         unless_written=tuple(row.get("unless", ())),
         names=answered,
+        answer_codes=_answer_codes(options) if row["kind"] == "missing diagnosis" else (),
         evidence=tuple(looked_at),
     )
 
@@ -247,6 +252,12 @@ def _trigger(row: Mapping[str, Any], names: frozenset[str], words: frozenset[str
 def _asked_for(triggers: Iterable[Trigger]) -> frozenset[str]:
     """Return the diagnoses that indicators alone make a trigger ask for."""
     return frozenset(n for t in triggers if t.kind == "missing diagnosis" for n in t.answered) - _NOT_DIAGNOSES
+
+
+def _answer_codes(options: Iterable[Option]) -> tuple[str, ...]:
+    """Return the beginnings of the codes that only the diagnosis asked for has: no symptom, status, external cause or what it is not."""
+    found = (o.codes[0] for o in options if len(o.codes) == 1 and not re.search(r"\b(?:without|not|no)\b", o.text))
+    return tuple(dict.fromkeys(c[:-1] if len(c) > 6 else c for c in found if c[0] not in "RTZVWXY" and not c.startswith(_TOO_WIDE)))
 
 
 def _names(line: str) -> tuple[str, ...]:
