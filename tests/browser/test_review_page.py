@@ -141,6 +141,7 @@ def desk(tmp_path_factory, suggester, repository):
 
 @pytest.fixture(scope="module")
 def browser():
+    sync_api.expect.set_options(timeout=20_000)  # the machine may be busy
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
@@ -170,7 +171,7 @@ def new_page(desk, browser, states):
         context = browser.new_context(storage_state=states[user] if user else None, **given)
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(20_000)
         page.on("pageerror", lambda error: problems.append(str(error)))
         page.on("console", lambda m: problems.append(m.text) if "Content Security Policy" in m.text else None)
         return page
@@ -663,7 +664,7 @@ def test_server_restarts_while_somebody_works(desk, new_page):
     sync_api.expect(page.locator("#saved")).to_contain_text("No connection")
     desk.start()
     desk.wait()
-    sync_api.expect(page.locator("#saved")).to_have_text("Saved", timeout=20_000)
+    sync_api.expect(page.locator("#saved")).to_have_text("Saved")
     assert [a[0] for a in chart.actions()] == ["accept", "reject"]
     assert chart.actions()[0][1] == first
 

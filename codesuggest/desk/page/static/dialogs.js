@@ -91,12 +91,12 @@ export function queryDialog({ chart, row, changed, canWrite, canAnswer }) {
       return false;
     }
   };
-  const proposals = chart.proposed.filter((query) => !chart.queries.some((other) => other.topic === query.topic && other.status !== "withdrawn"));
+  const proposals = chart.proposed.filter((query) => !chart.queries.some((other) => [query.topic, query.title].includes(other.topic) && other.status !== "withdrawn"));
   const touching = row ? proposals.filter((query) => query.indicators.some((a) => row.evidence.some((b) => a.document === b.document && a.start < b.end && b.start < a.end))) : [];
   const start = touching[0] ?? (row && !row.isLeft ? openQuestion(row) : proposals[0]) ?? { topic: "", question: "", options: [], indicators: [] };
   let indicators = start.indicators;
 
-  const topic = h("input", { id: "query-topic", type: "text", value: start.topic, autocomplete: "off" });
+  const topic = h("input", { id: "query-topic", type: "text", value: start.title || start.topic, autocomplete: "off" });
   const question = h("textarea", { id: "query-question", rows: 6 }, start.question);
   const options = h("textarea", { id: "query-options", rows: 4 }, start.options.join("\n"));
   const quoted = h("ul", { class: "quoted" });
@@ -106,7 +106,7 @@ export function queryDialog({ chart, row, changed, canWrite, canAnswer }) {
   };
   draw();
   const choose = (query) => {
-    [topic.value, question.value, options.value, indicators] = [query.topic, query.question, query.options.join("\n"), query.indicators];
+    [topic.value, question.value, options.value, indicators] = [query.title || query.topic, query.question, query.options.join("\n"), query.indicators];
     problems.replaceChildren();
     draw();
     question.focus();
@@ -125,8 +125,8 @@ export function queryDialog({ chart, row, changed, canWrite, canAnswer }) {
       await withdraw();
       const query = await post(url, body);
       written = { id: query.query_id, as: JSON.stringify(body) };
-      problems.replaceChildren(...(query.problems ?? []).map((p) => h("li", { class: "finding warning" }, h("strong", {}, "Wording: "), p.message)));
-      if (query.problems?.length) throw new Error("The wording may lead the physician. Change it, or send it as it is with the same button.");
+      problems.replaceChildren(...(query.problems ?? []).map((p) => h("li", { class: `finding ${p.severity ?? "warning"}` }, h("strong", {}, "Wording: "), p.message)));
+      if (query.problems?.some((p) => p.severity !== "advice")) throw new Error("The check objects to the wording. Change it, or send it as it is with the same button.");
     }
     await post(`${url}/${written.id}/send`);
     written = null;
@@ -145,7 +145,7 @@ export function queryDialog({ chart, row, changed, canWrite, canAnswer }) {
       canWrite && [
         proposals.length > 0 && h("section", {}, h("h3", {}, "Proposed for this chart"), h("div", { class: "chips" }, proposals.map((query) => button(query.title || query.topic, { className: "button small", on: () => choose(query) })))),
         h("div", { class: "form" },
-          h("label", { for: "query-topic" }, "Topic"), topic,
+          h("label", { for: "query-topic" }, "Title (no diagnosis that is not documented)"), topic,
           h("label", { for: "query-question" }, "Question"), question,
           h("label", { for: "query-options" }, "Answers offered, one a line (may be empty for an open question)"), options),
         h("h3", {}, "What the query quotes from the record"), quoted, problems,
@@ -161,8 +161,8 @@ function openQuestion(row) {
   const indicators = row.evidence.filter((e) => e.role !== "contradicts").slice(0, 4);
   const said = indicators.map((e) => `“${e.excerpt.replace(/\s+/g, " ")}” (${sectionName(e.section)})`).join("; ");
   return {
-    topic: row.description, options: [], indicators,
-    question: `The record says: ${said}. Based on your clinical judgment, please clarify in the record the diagnosis that this documents, as specifically as you can, or state that it cannot be determined further.`,
+    topic: `Clarification of “${(indicators[0]?.excerpt ?? row.description).replace(/\s+/g, " ").slice(0, 120)}”`, options: [], indicators,
+    question: `The record says: ${said}. Based on your clinical judgment, please clarify in the record what this documents, as specifically as you can, or state that it cannot be determined further.`,
   };
 }
 

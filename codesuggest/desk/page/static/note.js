@@ -9,7 +9,7 @@ const LINE_CHARACTERS = 90;
 export class NoteView {
   /**
    * @param {{tabs: Element, panels: Element, find: Element}} places
-   * @param {{describe: (marks) => {className, say, label}, onMark: (rows, element) => void, onTab: () => void}} chart
+   * @param {{describe: (marks) => {className, say}, onMark: (rows) => void}} chart
    */
   constructor(places, chart) {
     this.places = places;
@@ -70,7 +70,6 @@ export class NoteView {
     const changed = this.active !== index;
     this.active = index;
     if (changed || top) it.panel.scrollTop = 0;
-    if (changed) this.chart.onTab();
     it.tab.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
@@ -246,7 +245,6 @@ export class NoteView {
         if (!this.elements.has(mark.row)) this.elements.set(mark.row, new Set());
         this.elements.get(mark.row).add(element);
         if (mark.start === part.start) element.starts = true;
-        if (mark.end === part.end) element.ends = true;
       }
       this.#dress(element);
       return element;
@@ -255,19 +253,17 @@ export class NoteView {
   }
 
   #dress(element) {
-    const { className, say: words, label } = this.chart.describe(element.marks);
+    const { className, say: words } = this.chart.describe(element.marks);
     element.className = element.classList.contains("ring") ? `${className} ring` : className;
     if (words && element.starts) element.dataset.say = words;
     else delete element.dataset.say;
-    if (label && element.ends) element.dataset.label = label;
-    else delete element.dataset.label;
   }
 
   #onClick(event) {
     const selected = document.getSelection();
     if (selected && !selected.isCollapsed) return; // drawing a selection is no click
     const mark = event.target.closest?.("mark");
-    if (mark) this.chart.onMark([...new Set(mark.marks.map((m) => m.row))], mark);
+    if (mark) this.chart.onMark([...new Set(mark.marks.map((m) => m.row))]);
   }
 
   #onTabKey(event) {

@@ -24,7 +24,7 @@ let history = []; // what can be undone: {words, row, decision, sequence}
 let finishId = null;
 let ready = false;
 
-const note = new NoteView({ tabs: byId("tabs"), panels: byId("panels"), find: byId("find") }, { describe, onMark, onTab: () => {} });
+const note = new NoteView({ tabs: byId("tabs"), panels: byId("panels"), find: byId("find") }, { describe, onMark });
 const outbox = new Outbox({ onState: showSaved });
 
 // --------------------------------------------------------------------------------------------------------------- start
@@ -190,29 +190,34 @@ function showPlace(row, n, { quiet = false } = {}) {
   if (!quiet) say(`Place ${place + 1} of ${row.evidence.length}: “${evidence.excerpt}”. ${sectionName(evidence.section)}, ${titleOf(it)}.`);
 }
 
+// What several marks of the same words are shown as: the first of these.
+const KINDS = ["support", "negated", "family", "unsure", "past", "against", "weak", "context", "rejected", "left", "cue"];
+const QUIET = new Set(["rejected", "left", "cue"]); // shown while their code is the current one, and not otherwise
+const SPOKEN = {
+  negated: "negated", family: "family or someone else", unsure: "uncertain", past: "history", against: "speaks against", context: "context", rejected: "rejected",
+  left: "left out", cue: "the words that decided",
+};
+
+function kindOf(mark) {
+  const row = chart.row(mark.row);
+  if (mark.kind !== "support") return mark.kind;
+  if (row.decision?.action === "reject") return "rejected";
+  return row.selected || finalCode(row) ? "support" : "weak";
+}
+
 /** How marked words look and what is said of them. */
 function describe(marks) {
-  const rows = new Map(marks.map((mark) => [mark, chart.row(mark.row)]));
   const now = marks.find((mark) => mark.row === current);
-  const weight = (mark) => {
-    const row = rows.get(mark);
-    if (!row) return 9;
-    if (mark.kind === "support") return row.decision?.action === "reject" ? 7 : row.selected || finalCode(row) ? 1 : 5;
-    if (mark.kind === "context") return 6;
-    return { negated: 2, family: 2, unsure: 3, past: 3, against: 4 }[mark.kind] ?? 8;
-  };
-  const shown = now ?? [...marks].sort((a, b) => weight(a) - weight(b))[0];
-  const row = rows.get(shown);
-  const codes = [...new Set(marks.filter((mark) => mark.kind === "support").map((mark) => finalCode(rows.get(mark)) ?? rows.get(mark).code))];
-  const names = { negated: "negated", family: "family or someone else", unsure: "uncertain", past: "history", against: "speaks against", cue: "the words that decided", left: "left out", context: "context" };
-  const kind = shown.kind === "support" ? (weight(shown) === 7 ? "rejected" : weight(shown) === 1 ? "support" : "weak") : shown.kind;
+  const shown = now ?? [...marks].sort((a, b) => KINDS.indexOf(kindOf(a)) - KINDS.indexOf(kindOf(b)))[0];
+  const kind = kindOf(shown);
+  if (!now && QUIET.has(kind)) return { className: "m-none", say: "" };
+  const row = chart.row(shown.row);
+  const supports = kind === "support" || kind === "weak";
   const isFamily = shown.isFamily || marks.some((mark) => mark.kind === "family");
-  const quiet = !now && (kind === "cue" || kind === "left" || kind === "rejected");
-  const labels = { negated: "negated", family: "family", unsure: "uncertain", past: "history", cue: "decides", against: "against" };
+  const codes = new Set(marks.filter((mark) => mark.kind === "support").map((mark) => chart.row(mark.row)).map((other) => finalCode(other) ?? other.code));
   return {
-    className: quiet ? "m-none" : `m-${kind === "context" ? "weak" : kind} ${now ? "is-now" : ""} ${kind === "support" || kind === "weak" ? `hue-${row.hue}` : ""}${isFamily ? " m-family" : ""}`.trim(),
-    say: quiet ? "" : kind === "support" || kind === "weak" ? `${isFamily ? "family, " : ""}supports ${codes.join(", ")}: ` : `${names[kind]}, ${row.code}: `,
-    label: quiet ? "" : now && shown.kind === "support" ? finalCode(row) ?? row.code : labels[kind] ?? "",
+    className: [`m-${kind}`, now && "is-now", supports && `hue-${row.hue}`, isFamily && "m-family"].filter(Boolean).join(" "),
+    say: supports ? `${isFamily ? "family, " : ""}supports ${[...codes].join(", ")}: ` : `${SPOKEN[kind]}, ${row.code}: `,
   };
 }
 
