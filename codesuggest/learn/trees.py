@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BoostedTrees"]
 
+_FEW_ROWS = 300_000
 _SETTINGS: dict[str, Any] = {
     "max_iter": 150,
     "learning_rate": 0.06,
@@ -61,6 +62,7 @@ class BoostedTrees:
     ) -> BoostedTrees:
         """Fit; `settings` are those of ``HistGradientBoostingClassifier``. One class only gives no trees."""
         from sklearn.ensemble import HistGradientBoostingClassifier
+        from threadpoolctl import threadpool_limits
 
         share = float(np.average(y, weights=weight)) if len(y) else 0.0
         if not 0 < share < 1:
@@ -71,7 +73,9 @@ class BoostedTrees:
         if weight is not None and np.all(weight == weight[:1]):
             weight = None
         # scikit-learn's weighted quantiles take far longer than the trees; a few hundred values a column need none
-        model.fit(X if weight is None else _coarse(X), y, weight)
+        # one thread: below some hundred thousand rows the threads of a busy machine wait for each other far longer than they work
+        with threadpool_limits(limits=1 if len(y) < _FEW_ROWS else None, user_api="openmp"):
+            model.fit(X if weight is None else _coarse(X), y, weight)
         return cls.of(model)
 
     @classmethod
