@@ -65,6 +65,12 @@ def creatinine_rise(case: Case) -> _Values:
     return []
 
 
+def creatinine_doubled(case: Case) -> _Values:
+    """Find a rise to twice the baseline or more: stage 2 of KDIGO, which counts whether or not the note says what was done."""
+    found = creatinine_rise(case)
+    return found if found and _value(found[1]) >= 2 * _value(found[0]) else []
+
+
 def creatinine_steady(case: Case) -> _Values:
     """Find at least two creatinine values that do not meet KDIGO, or one that is not raised."""
     values = _series(case, "creatinine")
@@ -223,6 +229,7 @@ DERIVED: dict[str, Callable[[Case], _Values]] = {
     f.__name__: f
     for f in (
         creatinine_rise,
+        creatinine_doubled,
         creatinine_steady,
         hemoglobin_drop,
         hemoglobin_steady,
