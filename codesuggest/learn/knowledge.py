@@ -25,6 +25,7 @@ __all__ = ["FormCounts", "Knowledge", "NearForms", "PreparedNote", "prepare"]
 _NOTES_AT_ONCE = 128
 _TAGGER_NOTES = 3000
 _FAR_WORDS = 12
+_COMMON_GRAM = 0.03  # share of the forms from which a letter triple tells too little to be looked up
 _RARITY = (5.0, 7.5)
 _LIKENESS = (0.62, 0.8)
 
@@ -138,7 +139,10 @@ class NearForms:
     """Forms that are spelt like a stretch of words, by letter triples weighted by rarity."""
 
     def __init__(self, texts: Sequence[str]) -> None:
-        grams = [self._grams(t) for t in texts]
+        every = [self._grams(t) for t in texts]
+        frequency = Counter(g for row in every for g in row)
+        most = max(_COMMON_GRAM * len(texts), 40)
+        grams = [[g for g in row if frequency[g] <= most] for row in every]
         size = np.array([len(g) for g in grams], np.int64)
         flat = np.fromiter((g for row in grams for g in row), np.int64, int(size.sum()))
         owner = np.repeat(np.arange(len(texts)), size)

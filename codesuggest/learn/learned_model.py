@@ -52,7 +52,10 @@ __all__ = ["LearnedModel", "Ranked", "fit"]
 
 _FOLDS = 5
 _NOTES_AT_ONCE = 64
-_RANKER_NOTES = 4000
+_ALL_IN_FOLDS = 4000  # notes up to which the knowledge is fitted once a fold
+_RANKER_NOTES = 1500  # notes of the ranker where there are more
+_FEW_FOLDS = 3
+_MENTION_ROWS = 150_000  # rows that a model of mentions is fitted to
 _RECALIBRATE = 200
 _MAX_CODES = 200
 _SPARE = 20  # candidates looked at beyond those returned: one without a place to show is left out
@@ -377,7 +380,7 @@ class LearnedModel:
         """Return a model that has learned from more examples, without the notes it was fitted to.
 
         Counts of forms and n-grams, new forms and new codes are added, and the tagger is mixed; the weights of the ranker stay.
-        From 200 notes on the calibration and the threshold are taken from the new notes, as the model before them saw them.
+        From 200 notes on, the calibration and the threshold are taken from 200 of the new notes, as the model before them saw them.
 
         Parameters
         ----------
@@ -412,14 +415,16 @@ class LearnedModel:
 
     def _recalibrated(self, examples: Sequence[CodedExample], notes: Sequence[PreparedNote]) -> PairRanker:
         logits, given = [], []
-        for example, note in zip(examples, notes, strict=True):
+        n_positive = 0
+        order = sorted(range(len(examples)), key=lambda i: (_hash_of(examples[i].group or examples[i].note_id, 0), i))
+        for example, note in ((examples[i], notes[i]) for i in order[:_RECALIBRATE]):
             if not len(note.tokens):
                 continue
+            n_positive += len(note.codes)
             batch = self.knowledge.batch([note.tokens])
             _, pairs, *_ = self._pairs(example.note(), batch)
             logits.append(self.ranker.logits(pairs.X))
             given.append(np.isin(pairs.code, note.codes))
-        n_positive = sum(len(n.codes) for n in notes)
         return calibrated(self.ranker, np.concatenate(logits), np.concatenate(given), n_positive)
 
 
@@ -520,7 +525,7 @@ def fit(
     growing: dict[str, int] = {}
     notes: list[PreparedNote] = []
     groups: list[str] = []
-    sample = _Sample(_RANKER_NOTES, seed)
+    sample = _Sample(_ALL_IN_FOLDS, seed)
     for example in examples:
         for code in (*example.positives, *example.negatives):
             growing.setdefault(code, len(growing))
@@ -541,16 +546,18 @@ def fit(
         note.renumber(renumber)
     say("titles", 0, 1)
     titles = _title_index(release, codes)
-    bases: dict[int, dict[int, tuple[float, int]]] = {}
-    for done, (i, original) in enumerate(sorted(sample.originals.items())):
-        if base is not None:
-            bases[i] = base_rows(base, original, place)[0]
-            if done % 100 == 0:
-                say("base model", done, len(sample.originals))
-
     same_language = language == "en"
     chosen = sample.members()
-    fold = folds_of(groups, _FOLDS, seed)
+    n_folds = _FOLDS
+    if len(chosen) < len(notes):
+        chosen, n_folds = sample.members(_RANKER_NOTES), _FEW_FOLDS
+    bases: dict[int, dict[int, tuple[float, int]]] = {}
+    if base is not None:
+        for done, i in enumerate(chosen):
+            bases[i] = base_rows(base, sample.originals[i], place)[0]
+            if done % 100 == 0:
+                say("base model", done, len(chosen))
+    fold = folds_of(groups, n_folds, seed)
     read: list[tuple[int, Knowledge, _Read, list[int]]] = []
 
     def read_notes(knowledge: Knowledge, members: list[int], k: int) -> None:
@@ -560,8 +567,8 @@ def fit(
             read.append((k, knowledge, read_batch(knowledge, batch, reader.spelling), part))
 
     if len(chosen) == len(notes):
-        for k in range(_FOLDS):
-            say("folds", k, _FOLDS)
+        for k in range(n_folds):
+            say("folds", k, n_folds)
             outside = [n for n, f in zip(notes, fold, strict=True) if f != k]
             knowledge = Knowledge.fit(outside, reader.spelling, titles, len(codes), same_language=same_language, seed=seed)
             read_notes(knowledge, [i for i in chosen if fold[i] == k], k)
@@ -573,8 +580,8 @@ def fit(
         inside = set(chosen)
         outside = [n for i, n in enumerate(notes) if i not in inside]
         knowledge = Knowledge.fit(outside, reader.spelling, titles, len(codes), same_language=same_language, seed=seed)
-        for k in range(_FOLDS):
-            say("folds", k, _FOLDS)
+        for k in range(n_folds):
+            say("folds", k, n_folds)
             read_notes(knowledge, [i for i in chosen if fold[i] == k], k)
         say("knowledge", 1, 2)
         knowledge = knowledge.updated([notes[i] for i in chosen], reader.spelling, seed=seed)
@@ -614,21 +621,21 @@ class _Sample:
         if keep_text:
             self.originals[number] = example.note()
         if len(self._by_hash) > 2 * self.size:
-            self._shrink()
+            self._shrink(self.size)
 
-    def _shrink(self) -> None:
-        if len(self._by_hash) <= self.size:
+    def _shrink(self, size: int) -> None:
+        if len(self._by_hash) <= size:
             return
         self._by_hash.sort()
-        cut = self._by_hash[self.size][0]
+        cut = self._by_hash[size][0]
         self._cut = cut - 1  # whole encounters only
         self._by_hash = [pair for pair in self._by_hash if pair[0] < cut]
         kept = {number for _, number in self._by_hash}
         self.originals = {i: n for i, n in self.originals.items() if i in kept}
 
-    def members(self) -> list[int]:
-        """Return the notes chosen, in order."""
-        self._shrink()
+    def members(self, size: int | None = None) -> list[int]:
+        """Return the notes chosen, in order; `size` of them at most."""
+        self._shrink(self.size if size is None else size)
         return sorted(number for _, number in self._by_hash)
 
 
@@ -650,6 +657,12 @@ def _fit_models(
     fold = np.concatenate([np.full(len(r.rows), k) for k, _, r, _ in read])
     y_given, y_exact = np.concatenate(given), np.concatenate(exact)
     say("mentions", 0, 1)
+    if len(X) > _MENTION_ROWS:
+        # whole batches of notes, spread over all
+        part = np.concatenate([np.full(len(r.rows), i) for i, (_, _, r, _) in enumerate(read)])
+        step = -(-len(X) // _MENTION_ROWS)
+        few = part % step == 0
+        X, y_given, y_exact, fold = X[few], y_given[few], y_exact[few], fold[few]
     chances: dict[int, tuple[BoostedTrees, BoostedTrees]] = {}
     for k in sorted({k for k, *_ in read}):
         chances[k] = (
