@@ -37,7 +37,7 @@ function chosenGroup(rows, view) {
   const empty = view.readOnly ? "No code." : "No code yet. Accept one below, or select words in the note and add a code for them.";
   return h(
     "section", { class: "group group-chosen", "aria-labelledby": title },
-    h("h2", { id: title }, "Codes of this chart ", h("span", { class: "count" }, String(rows.length), hidden(plural(rows.length, " code", " codes")))),
+    h("h2", { id: title }, "Codes of this chart ", h("span", { class: "count" }, String(rows.length))),
     rows.length ? h("ol", { class: "cards" }, rows.map((row) => h("li", {}, card(row, view)))) : h("p", { class: "empty" }, empty),
   );
 }
