@@ -36,7 +36,8 @@ _SITES = {
 }
 _BOTH_SIDES = frozenset({"bilateral", "bilaterally", "both"})
 _EARLY = frozenset({"hpi", "chief_complaint", "admission_diagnosis", "exam", "pmh", "problem_list", "ros"})
-_WEEK = 2
+_EARLY_DAYS = 2
+_LONG = 80  # words of a sentence to either side that are looked at
 
 
 def _sentence(case: Case, s: Statement) -> str:
@@ -44,9 +45,9 @@ def _sentence(case: Case, s: Statement) -> str:
     reading = case.readings[s.note]
     words = reading.words
     first, last = s.first, s.last
-    while first > 0 and words.sentence[first - 1] == s.sentence:
+    while first > 0 and words.sentence[first - 1] == s.sentence and s.first - first < _LONG:
         first -= 1
-    while last + 1 < len(words.sentence) and words.sentence[last + 1] == s.sentence:
+    while last + 1 < len(words.sentence) and words.sentence[last + 1] == s.sentence and last - s.last < _LONG:
         last += 1
     return reading.note.text[words.starts[first] : words.ends[last]]
 
@@ -194,13 +195,13 @@ def late(case: Case, name: str) -> list[Statement]:
     if any(_CAME_LATER.search(text) or _THERE_BEFORE.search(text) for text in sentences):
         return []
     dated = [(s, _day_of(case, s)) for s in given]
-    if not any(day > _WEEK for _, day in dated):
+    if not any(day > _EARLY_DAYS for _, day in dated):
         return []
     undated_elsewhere = [s for s, day in dated if day == 0 and s.section not in ("discharge_diagnosis", "assessment", "instructions", "plan")]
-    early = [s for s, day in dated if 0 < day <= _WEEK]
-    if early or (undated_elsewhere and min(s.span for s in undated_elsewhere) < min(s.span for s, day in dated if day > _WEEK)):
+    early = [s for s, day in dated if 0 < day <= _EARLY_DAYS]
+    if early or (undated_elsewhere and min(s.span for s in undated_elsewhere) < min(s.span for s, day in dated if day > _EARLY_DAYS)):
         return []
-    return [s for s, day in dated if day > _WEEK][:2]
+    return [s for s, day in dated if day > _EARLY_DAYS][:2]
 
 
 def undated(case: Case, name: str) -> list[Statement]:

@@ -10,6 +10,7 @@ from codesuggest.queries.values import Indicator
 
 __all__ = ["DERIVED", "RESTS_ON"]
 
+_MOST = 300  # values of one quantity that are compared with each other
 _Values = list[tuple[int, Indicator]]
 
 
@@ -21,7 +22,7 @@ def _series(case: Case, *names: str) -> _Values:
         for n, i in case.indicators.get(name, ())
         if i.value is not None and i.asserted in ("present", "historical") and not i.comparator and i.section != "family_history"
     ]
-    return sorted(found, key=lambda f: (f[0], f[1].span))
+    return sorted(found, key=lambda f: (f[0], f[1].span))[:_MOST]
 
 
 def _value(pair: tuple[int, Indicator]) -> float:

@@ -7,6 +7,7 @@ topic, the most important first, and no more than a limit: precision counts more
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -261,10 +262,10 @@ def _widened(case: Case, item: Item) -> Item:
         return item
     reading = case.readings[item.note]
     words, text = reading.words, reading.note.text
-    inside = [i for i, start in enumerate(words.starts) if item.span.start <= start < item.span.end]
-    if not inside:
+    first = bisect_left(words.starts, item.span.start)
+    last = bisect_left(words.starts, item.span.end) - 1
+    if last < first:
         return item
-    first, last = inside[0], inside[-1]
     sentence = words.sentence[first]
     grew = True
     while grew:

@@ -264,9 +264,11 @@ class _Body:
         indicators = find_indicators(text)
         self.case = Case([Reading(note, 0, table.phrases, (), (), indicators)])
         self.quoted = [m.span() for m in _QUOTED.finditer(text)]
-        named = [s.span for name in table.diagnoses for s in self.case.said_of(name)]
-        findings = [s.span for name in table.findings - _WEAK for s in self.case.said_of(name)]
-        self.has_indicators = bool(self.quoted or indicators or any(not any(f.overlaps(n) for n in named) for f in findings))
+        named = {at for name in table.diagnoses for s in self.case.said_of(name) for at in range(s.span.start, s.span.end)}
+        findings = (s.span for name in sorted(table.findings - _WEAK) for s in self.case.said_of(name))
+        self.has_indicators = bool(
+            self.quoted or indicators or any(named.isdisjoint(range(f.start, f.end)) for f in findings)
+        )
         self.note_case: Case | None = None
         if note_text:
             known = find_indicators(note_text)

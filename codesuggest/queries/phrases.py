@@ -223,10 +223,13 @@ class PhraseTable:
 
 
 def _longest(hits: list[tuple[int, int, bool]]) -> list[tuple[int, int, bool]]:
+    """Leave out what lies within another; of two at one place the one that is not meant wins."""
     kept: list[tuple[int, int, bool]] = []
-    for hit in sorted(set(hits), key=lambda h: (h[0] - h[1], h[0], not h[2])):
-        if not any(k[0] <= hit[0] and hit[1] <= k[1] for k in kept):
-            kept.append(hit)
+    reach = -1
+    for first, last, is_excluded in sorted(set(hits), key=lambda h: (h[0], -h[1], not h[2])):
+        if last > reach:
+            kept.append((first, last, is_excluded))
+            reach = last
     return kept
 
 
