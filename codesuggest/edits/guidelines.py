@@ -15,7 +15,7 @@ import re
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -342,6 +342,47 @@ SYMPTOM_FIRST = Rule(
     f"{_GUIDELINES} II.A (symptoms, signs and ill-defined conditions)",
     "Sequence the confirmed diagnosis first and leave the symptom out.",
 )
+WITH_AND_WITHOUT = Rule(
+    "GUI-022",
+    "guidelines",
+    "warning",
+    "One condition with and without the same kind of complication (uncomplicated and with, without and with, not intractable and "
+    "intractable).",
+    f"{_GUIDELINES} I.B.2 (level of detail) and I.B.9 (combination code)",
+    "Keep the code that agrees with the record.",
+)
+UNSPECIFIED = Rule(
+    "GUI-023",
+    "guidelines",
+    "advice",
+    "An unspecified code beside a more specific one of the same subcategory.",
+    f"{_GUIDELINES} I.B.2 (level of detail) and I.B.18 (unspecified codes)",
+    "Leave the unspecified code out unless it stands for another condition.",
+)
+GLAUCOMA_STAGES = Rule(
+    "GUI-701",
+    "guidelines",
+    "warning",
+    "Glaucoma of one type and eye with two stages.",
+    f"{_GUIDELINES} I.C.7.a (glaucoma)",
+    "Keep one stage for the eye, the highest of the stay.",
+)
+BURN_DEGREES = Rule(
+    "GUI-1907",
+    "guidelines",
+    "warning",
+    "Burns of one site and side with two degrees.",
+    f"{_GUIDELINES} I.C.19.d.2 (burns of the same anatomic site)",
+    "Keep the highest degree of the site.",
+)
+SUPERFICIAL = Rule(
+    "GUI-1910",
+    "guidelines",
+    "advice",
+    "A superficial injury of an arm or leg beside a more severe injury of the same region and side.",
+    f"{_GUIDELINES} I.C.19.b.1 (superficial injuries)",
+    "Leave the superficial injury out when both are of the same site.",
+)
 RULES = (
     DUPLICATE,
     UNCERTAIN,
@@ -359,6 +400,11 @@ RULES = (
     ULCER_UNSTAGED,
     SYMPTOM,
     SYMPTOM_FIRST,
+    WITH_AND_WITHOUT,
+    UNSPECIFIED,
+    GLAUCOMA_STAGES,
+    BURN_DEGREES,
+    SUPERFICIAL,
     EXTERNAL_EPISODE,
     PLACE_LATER,
 )
@@ -383,6 +429,8 @@ GROUPS = {
     "injured": "S00-T88",
     "external": "V00-Y38",
     "place": "Y92, Y93, Y99",
+    "glaucoma": "H40",
+    "unspecified_told": "I50.9, I21.9, J44.9, N18.9, L89, M81, A41.9, D64.9, E66.9, E78.5, F17.200, G93.40, I48.91, I63.9, J18.9, N17.9",
 }
 _TRIMESTER = re.compile(r"\b(first|second|third) trimester\b")
 
@@ -457,6 +505,99 @@ def _same_injury(view: View, add: Callable[[Finding], None]) -> None:
                         f"as {words.get(key[at], 'poisoning')}."
                     )
                     add(INTENTS.finding(codes, message, release=name))
+
+
+_CONTRASTS = (
+    (re.compile(r",? without |,? uncomplicated$"), (" with ", ", with ")),
+    (re.compile(r", not intractable"), (", intractable",)),
+)
+_OF_EACH_EYE_OR_ATTACK = re.compile(r" without (?:macular edema|aura)")
+
+
+@lru_cache(maxsize=20_000)
+def _contrasts(title: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Beginnings of a title before what it denies, each with what would follow it in a title that states the same.
+
+    Examples
+    --------
+    >>> _contrasts("Alcohol dependence, uncomplicated")
+    (('Alcohol dependence', (' with ', ', with ')),)
+    """
+    if _OF_EACH_EYE_OR_ATTACK.search(title):
+        return ()
+    return tuple((title[: m.start()], stated) for denied, stated in _CONTRASTS for m in denied.finditer(title))
+
+
+def _denies(a: CodeFacts, b: CodeFacts) -> bool:
+    """Whether a title says "without" where another, of no other side, says "with"."""
+    if a.side != b.side:
+        return False
+    for lead, stated in _contrasts(a.title):
+        if b.title.startswith(lead) and not lead.endswith("diabetes mellitus"):  # GUI-401 to GUI-403 tell of these
+            rest = b.title[len(lead) :]
+            if rest.startswith(stated) and not rest.startswith(" with or without"):
+                return True
+    return False
+
+
+def _neighbours(view: View, categories: dict[str, list[CodeFacts]], add: Callable[[Finding], None]) -> None:
+    """Compare the codes of one category: with and without, unspecified and specified."""
+    release = view.index.release
+    told = view.bits["unspecified_told"]
+    for members in categories.values():
+        if len(members) < 2 or members[0].key[0] in "OSTVWXY":
+            continue  # of several wounds, fetuses or causes each has its own code
+        for a in members:
+            vague = "nspecified" in a.title and a.side != "unspecified" and not a.mask & told
+            stem = (release.parent(a.text) or "").replace(".", "") if vague else ""
+            if stem and len(stem) == 3 and release.title(stem).startswith("Other"):
+                stem = ""  # a category of what is left over holds conditions that differ
+            for b in members:
+                if a is b:
+                    continue
+                if _denies(a, b):
+                    message = f"{a.text} ({a.title}) and {b.text} ({b.title}) contradict each other."
+                    add(WITH_AND_WITHOUT.finding((a.text, b.text), message, release=release.name))
+                elif stem and b.key.startswith(stem) and "nspecified" not in b.title and not _denies(b, a):
+                    message = f"{a.text} ({a.title}) is less specific than {b.text} ({b.title})."
+                    add(UNSPECIFIED.finding((a.text, b.text), message, release=release.name))
+
+
+_SEVERE = "12378"  # third character of open wounds, fractures, dislocations, crushing injuries, amputations
+
+
+def _degrees(view: View, add: Callable[[Finding], None]) -> None:
+    """Compare burns of one site, and superficial injuries with what is worse in the same region."""
+    name = view.index.release.name
+    burns: dict[tuple[str, str, bool, str], CodeFacts] = {}
+    for facts in view.known:
+        key = facts.key
+        if len(key) == 7 and "T20" <= key[:3] <= "T25":
+            other = burns.setdefault((key[:3], key[4:6], key[3] < "4", key[6]), facts)
+            if other.key[3] != key[3]:
+                codes = tuple(sorted((other.text, facts.text)))
+                message = f"{codes[0]} and {codes[1]} are two degrees of a burn of one site."
+                add(BURN_DEGREES.finding(codes, message, release=name))
+        elif len(key) == 7 and key[0] == "S" and key[1] in "456789" and key[2] == "0" and facts.side in ("right", "left"):
+            worse = tuple(
+                f.text
+                for f in view.known
+                if f.key[:2] == key[:2] and f.key[2] in _SEVERE and f.side == facts.side and f.key[6:] == key[6]
+            )
+            if worse:
+                message = f"{facts.text} (superficial) stands beside {', '.join(worse)} of the same region and side."
+                add(SUPERFICIAL.finding((facts.text, *worse), message, release=name))
+
+
+def _glaucoma(view: View, add: Callable[[Finding], None]) -> None:
+    stages: dict[str, CodeFacts] = {}
+    for facts in view.known:
+        if facts.mask & view.bits["glaucoma"] and len(facts.key) == 7:
+            other = stages.setdefault(facts.key[:6], facts)
+            if other is not facts:
+                codes = tuple(sorted((other.text, facts.text)))
+                message = f"{codes[0]} and {codes[1]} are two stages of the glaucoma of one eye."
+                add(GLAUCOMA_STAGES.finding(codes, message, release=view.index.release.name))
 
 
 def _ulcers(view: View, add: Callable[[Finding], None]) -> None:
@@ -670,8 +811,17 @@ def check(view: View, add: Callable[[Finding], None]) -> None:
                 )
             )
     bits = view.bits
+    if len(view.known) > 1:
+        categories: dict[str, list[CodeFacts]] = {}
+        for facts in dict.fromkeys(view.known):
+            categories.setdefault(facts.key[:3], []).append(facts)
+        if len(categories) < len(view.known):
+            _neighbours(view, categories, add)
     if union & (bits["injury"] | bits["drug"]):
         _same_injury(view, add)
+        _degrees(view, add)
+    if union & bits["glaucoma"]:
+        _glaucoma(view, add)
     if union & bits["substance"]:
         _substances(view, add)
     if union & bits["weeks"]:

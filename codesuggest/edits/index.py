@@ -446,6 +446,8 @@ class ReleaseIndex:
                 other = self.facts(text)
                 if other.side == "bilateral" and _SIDE_AND_SITE.sub("", other.title) == core != other.title:
                     return text
+                if other.title.startswith("Bilateral ") and _words(other.title) == _words(facts.title):
+                    return text
         return ""
 
     def exclusion(self, a: CodeFacts, b: CodeFacts) -> Edge | None:
@@ -481,6 +483,11 @@ def _without(low: int, high: int, holes: list[tuple[int, int]]) -> list[tuple[in
     if at < high:
         left.append((at, high))
     return left
+
+
+def _words(title: str) -> frozenset[str]:
+    """Words of a title without those of its side: "Bilateral … of knee" is "Unilateral …, right knee" but for these."""
+    return frozenset(re.findall(r"[a-z]+", title.lower())) - {"bilateral", "unilateral", "right", "left", "of"}
 
 
 def _side_of(title: str) -> tuple[str, str]:
