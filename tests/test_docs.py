@@ -13,7 +13,8 @@ from codesuggest.cli import app, sample_note
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMANDS_PAGE = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+FENCED = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCKS = FENCED.findall(README)
 
 
 def commands():
@@ -34,7 +35,8 @@ COMMANDS = commands()
 
 def test_python_blocks_run_in_order(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    blocks = [source for language, source in BLOCKS if language == "python"]
+    parts = (ROOT / "docs" / "parts.md").read_text(encoding="utf-8")
+    blocks = [source for language, source in [*BLOCKS, *FENCED.findall(parts)] if language == "python"]
     assert len(blocks) >= 3
     namespace = {}
     for source in blocks:

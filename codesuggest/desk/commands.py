@@ -285,7 +285,7 @@ def _password() -> str:
 @user_app.command("add")
 @reported
 def user_add(
-    name: Annotated[str, typer.Argument(metavar="NAME")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The user's name.")],
     role: Annotated[str, typer.Option(help="coder, auditor or manager.")] = "coder",
     db: Db = None,
     config: Config = None,
@@ -315,7 +315,7 @@ def user_list(db: Db = None, config: Config = None, as_json: Json = False) -> No
 @user_app.command("disable")
 @reported
 def user_disable(
-    name: Annotated[str, typer.Argument(metavar="NAME")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The user's name.")],
     enable: Annotated[bool, typer.Option("--enable", help="Let the person in again.")] = False,
     db: Db = None,
     config: Config = None,
@@ -327,7 +327,9 @@ def user_disable(
 
 @user_app.command("password")
 @reported
-def user_password(name: Annotated[str, typer.Argument(metavar="NAME")], db: Db = None, config: Config = None) -> None:
+def user_password(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The user's name.")], db: Db = None, config: Config = None
+) -> None:
     """Give a person another password; sessions end."""
     people = _people(config, db)
     people.user(name)
@@ -370,7 +372,11 @@ def token_list(db: Db = None, config: Config = None, as_json: Json = False) -> N
 
 @token_app.command("revoke")
 @reported
-def token_revoke(token_id: Annotated[str, typer.Argument(metavar="ID")], db: Db = None, config: Config = None) -> None:
+def token_revoke(
+    token_id: Annotated[str, typer.Argument(metavar="ID", help="As `desk token list` shows it.")],
+    db: Db = None,
+    config: Config = None,
+) -> None:
     """End a token, at once."""
     _people(config, db).revoke_token(token_id)
     typer.echo(f"Token {token_id} is revoked.")

@@ -25,7 +25,9 @@ def test_a_file_without_the_table_gives_the_defaults(read):
 
 
 def test_nested_tables_and_lists_are_read(read):
-    found = read('[desk]\nallowed_hosts = ["coding.example.org"]\n[desk.worklist.weights]\ndeadline = 40\n[desk.worklist.filing_limit_days]\n"blue" = 180\n')
+    found = read(
+        '[desk]\nallowed_hosts = ["coding.example.org"]\n[desk.worklist.weights]\ndeadline = 40\n[desk.worklist.filing_limit_days]\n"blue" = 180\n'
+    )
     assert found.allowed_hosts == ("coding.example.org",)
     assert found.worklist.weights.deadline == 40.0
     assert found.worklist.filing_limit_days == {"blue": 180}
