@@ -23,20 +23,19 @@ class _FindUnlessNamed(TyperGroup):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:  # noqa: ANN401 - a context of click, which typer may bring along
         """Put the command that finds before arguments that name none."""
-        if args and args[0] not in self.commands and args[0] not in ("--help",):
+        if not args or args[0] not in self.commands:
             args = ["find", *args]
         return super().parse_args(ctx, args)
 
 
 queries_app = typer.Typer(
     cls=_FindUnlessNamed,
-    no_args_is_help=True,
     add_completion=False,
     help="Find what a physician should be asked: `codesuggest queries NOTE…`; check any query text; list the triggers.",
 )
 
 
-@queries_app.command("find")
+@queries_app.command("find", hidden=True)
 @reported
 def find(
     files: Annotated[
@@ -61,6 +60,7 @@ def find(
 
     The text of a query is for the physician and holds no code; the codes that answers lead to are in the JSON, and shown
     with --codes. A note that cannot be read gives a message on standard error; the others are done.
+    `codesuggest queries lint QUERY` checks the text of any query, `codesuggest queries list` prints the triggers.
     """
     from codesuggest.cli import read_notes, sample_note
     from codesuggest.querying import QueryFinder, encounters_of
