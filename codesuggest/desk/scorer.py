@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
 import math
 import os
 import threading
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Scored", "Scorer", "n_near_threshold"]
 
+_log = logging.getLogger("codesuggest.desk")
 _suggester: Suggester | None = None  # of a worker process
 
 
@@ -154,7 +156,8 @@ class Scorer:
             except FutureTimeoutError:
                 self._renew(pool)
                 return _failure(note, "CS641", f"took longer than {self.settings.suggest_seconds * 2:g} seconds to read")
-            except BrokenExecutor:  # perhaps by another note that was read at the same time
+            except (BrokenExecutor, RuntimeError) as error:  # perhaps by another note, or the pool was made anew meanwhile
+                _log.warning("a process that reads notes ended: %s", type(error).__name__)
                 self._renew(pool)
                 if last:
                     return _failure(note, "CS642", "ended the process that read it")
@@ -168,7 +171,7 @@ class Scorer:
             note, future = waiting.pop(0)
             try:
                 return future.result(timeout=self.settings.suggest_seconds * 2)
-            except (FutureTimeoutError, BrokenExecutor):
+            except (FutureTimeoutError, BrokenExecutor, RuntimeError):
                 future.cancel()
                 return self.score(note)
 

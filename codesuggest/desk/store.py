@@ -681,13 +681,16 @@ class Store:
         with writing(self.engine) as connection:
             row = self.row(connection, chart_id)
             self.require_working(row, who)
+            draft = json.dumps(list(sequence))
+            if row.draft_revision == revision + 1 and row.draft == draft:
+                return row  # sent again, because the answer did not arrive
             if row.draft_revision != revision:
                 raise RequestError(
                     "CS613",
                     f"The draft has the revision {row.draft_revision}, not {revision}. Expected the latest. Read the chart again.",
                     status=412,
                 )
-            return self.change(connection, row, who, "draft", draft=json.dumps(list(sequence)), draft_revision=revision + 1)
+            return self.change(connection, row, who, "draft", draft=draft, draft_revision=revision + 1)
 
 
 def _forbidden(who: Identity, what: str) -> ForbiddenError:

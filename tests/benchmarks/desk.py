@@ -64,7 +64,8 @@ class Server:
 
     def start(self) -> None:
         command = [sys.executable, "-m", "codesuggest", "desk", "serve", "--port", str(self.port), "--db", str(self.database)]
-        self.process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        with (self.database.parent / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(command, stderr=log, stdout=log)
         until = time.monotonic() + STARTUP_S
         while time.monotonic() < until:
             try:
@@ -219,6 +220,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--think", type=float, default=1.0, help="mean seconds between two actions of a person")
     parser.add_argument("--kill", type=int, default=0)
+    parser.add_argument("--settle", type=float, default=5.0, help="seconds for the server to open model, search and tables")
     parser.add_argument("--charts", type=int, default=150)
     parser.add_argument("--port", type=int, default=18765)
     options = parser.parse_args()
@@ -246,6 +248,7 @@ def main() -> int:
         httpx.post(
             f"http://127.0.0.1:{options.port}/api/v1/suggest", json=note, headers={"Authorization": f"Bearer {warm}"}, timeout=60
         )
+        time.sleep(options.settle)
         before, begun = server.processor_s(), time.monotonic()
         try:
             seen = asyncio.run(load(server, tokens, options))
@@ -254,6 +257,9 @@ def main() -> int:
         finally:
             server.stop()
         result = check_log(database, seen)
+        lines = (Path(folder) / "server.log").read_text(encoding="utf-8").splitlines()
+        for line in [line for line in lines if " ERROR " in line or " WARNING " in line][:20]:
+            print(line, file=sys.stderr)
     figures = {
         action: {
             "n": len(ms),

@@ -241,10 +241,15 @@ def test_codes_stand_in_the_order_of_their_decisions_until_the_draft_orders_them
     ]
 
 
+def test_a_draft_sent_twice_is_one_revision(lite):
+    for _ in range(2):
+        assert lite.store.put_draft(lite.id, lite.who("ann"), 0, [("ICD-10-CM", "I10", "Y")]).draft_revision == 1
+
+
 def test_an_old_draft_is_refused(desk):
     desk.store.put_draft(desk.id, desk.who("ann"), 0, [])
     with pytest.raises(RequestError, match="CS613") as caught:
-        desk.store.put_draft(desk.id, desk.who("ann"), 0, [])
+        desk.store.put_draft(desk.id, desk.who("ann"), 0, [("ICD-10-CM", "I10", "Y")])
     assert caught.value.status == 412
 
 
