@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from codesuggest.queries.phrases import Found, PhraseTable, Words, read_words
 from codesuggest.queries.values import Indicator
-from codesuggest.records import Mention, Note, Section, Span, Suggestion
+from codesuggest.records import Mention, Note, Section, Span
 
 __all__ = ["Case", "Reading", "Statement", "setting_of"]
 
@@ -20,7 +20,6 @@ NOT_A_DIAGNOSIS = frozenset({"imaging", "labs", "vitals", "family_history", "med
 # Parts that do not speak of this encounter.
 ELSEWHERE = frozenset({"family_history", "instructions", "allergies"})
 _NOT_AN_ANSWER = NOT_A_DIAGNOSIS | {"instructions", "pmh", "ros"}
-PAST = frozenset({"pmh", "psh", "social_history", "family_history", "problem_list"})
 
 _INPATIENT = re.compile(
     r"discharge summary|hospital course|hospital day|\bHD ?#? ?\d|admission date|date of admission|admitted to|inpatient|"
@@ -283,12 +282,9 @@ class Case:
     Parameters
     ----------
     readings : list of Reading
-    suggestions : list of Suggestion
-        Codes put forward for any of the notes.
     """
 
     readings: list[Reading]
-    suggestions: list[Suggestion] = field(default_factory=list)
     _said: dict[str, list[Statement]] = field(init=False)
     indicators: dict[str, list[tuple[int, Indicator]]] = field(init=False)
     setting: str = field(init=False)

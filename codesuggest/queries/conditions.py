@@ -11,7 +11,6 @@ One line is one demand; the lines of a trigger must all be met. Within a line::
     dx sepsis                        a physician gives it as a diagnosis of this encounter
     hx ckd                           documented, now or before
     not ckd                          what follows is not met
-    code I50                         a code that begins so was put forward
     age >= 65     sex = F            of the patient
     both pneumonia                   held against each other (`codesuggest.queries.comparisons`): both, sides, sideless, differs, late, undated
     creatinine_rise                  worked out from several values (`codesuggest.queries.derived`)
@@ -43,7 +42,7 @@ _COMPARE: dict[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
 }
 _ATOM = re.compile(
-    r"(?:(?P<how>dx|hx|home|code|both|sides|sideless|differs|late|undated)\s+)?(?P<name>[A-Za-z][\w:.-]*)(?:\[(?P<detail>[^\]]+)\])?"
+    r"(?:(?P<how>dx|hx|home|both|sides|sideless|differs|late|undated)\s+)?(?P<name>[A-Za-z][\w:.-]*)(?:\[(?P<detail>[^\]]+)\])?"
     r"(?:\s*(?P<op><=|>=|<|>|=)\s*(?P<value>[\w.+-]+))?(?:\s+x(?P<times>\d))?$"
 )
 _GROUPS = {
@@ -168,8 +167,6 @@ def _atom(written: str, names: frozenset[str], where: str) -> Condition:
     if m is None:
         raise ConfigError("CS451", f"{where}: {written!r} is not a condition. Expected one of the forms in the table's head.")
     how, name, op, value = m.group("how"), m.group("name"), m.group("op"), m.group("value")
-    if how == "code":
-        return _code(name)
     if name == "age" and op in _COMPARE:
         limit, compare = float(value), _COMPARE[op]
         return lambda case: [] if case.age_years is not None and compare(case.age_years, limit) else None
@@ -195,19 +192,6 @@ def _atom(written: str, names: frozenset[str], where: str) -> Condition:
     if op == "=":
         return _result(name, value, where)
     return _beyond(name, op, float(value), times)
-
-
-def _code(prefix: str) -> Condition:
-    def condition(case: Case) -> list[Item] | None:
-        found = [
-            Item(0, e.span, s.code, "", e.section, True)
-            for s in case.suggestions
-            if s.selected and s.code.startswith(prefix)
-            for e in s.evidence[:1]
-        ]
-        return found or None
-
-    return condition
 
 
 def _diagnosis(name: str, how: str) -> Condition:

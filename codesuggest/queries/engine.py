@@ -16,7 +16,7 @@ from codesuggest.queries.conditions import Item, now_there
 from codesuggest.queries.indicators import find_indicators
 from codesuggest.queries.triggers import Option, Trigger, TriggerTable, default_triggers
 from codesuggest.queries.wording import OTHER, UNDETERMINED, QuotedIndicator, Wording, source_name
-from codesuggest.records import Mention, Note, Query, QueryIndicator, Section, Span, Suggestion
+from codesuggest.records import Mention, Note, Query, QueryIndicator, Section, Span
 
 __all__ = ["LIMIT", "NoteFacts", "raise_queries"]
 
@@ -41,13 +41,11 @@ class NoteFacts:
     note : Note
     sections : sequence of Section
     mentions : sequence of Mention
-    suggestions : sequence of Suggestion
     """
 
     note: Note
     sections: Sequence[Section] = ()
     mentions: Sequence[Mention] = ()
-    suggestions: Sequence[Suggestion] = ()
 
 
 def raise_queries(
@@ -107,8 +105,7 @@ def raise_queries(
                 ),
             )
             for index, facts in enumerate(notes)
-        ],
-        [s for facts in notes for s in facts.suggestions],
+        ]
     )
     most = LIMIT[case.setting] if limit is None else limit
     raised: list[Query] = []
