@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from codesuggest.learn.pairs import NO_MENTION, PAIR_FEATURES
 from codesuggest.learn.trees import BoostedTrees
-from codesuggest.rank.ranker import best_f1_threshold, sigmoid
+from codesuggest.rank.ranker import sigmoid
 
 __all__ = ["PairRanker", "calibrated", "fit_ranker", "linear_table"]
 
@@ -130,8 +130,19 @@ def calibrated(
         if platt.coef_[0, 0] > 0:
             slope, offset = float(platt.coef_[0, 0]), float(platt.intercept_[0])
     p = sigmoid(slope * logits + offset)
-    threshold = best_f1_threshold(p.tolist(), y.astype(int).tolist(), max(n_positive, 1)) if len(y) else 0.5
+    threshold = _best_threshold(p, y, n_positive)
     return replace(ranker, slope=slope, offset=offset, threshold=threshold)
+
+
+def _best_threshold(p: Floats, y: NDArray[np.bool_], n_positive: int) -> float:
+    """Return the threshold with the greatest F1; final codes that never became a candidate count as missed."""
+    if not len(p):
+        return 0.5
+    order = np.argsort(-p, kind="stable")
+    f1 = 2 * np.cumsum(y[order]) / (np.arange(1, len(p) + 1) + max(n_positive, 1))
+    k = int(np.argmax(f1))
+    below = p[order[k + 1]] if k + 1 < len(p) else 0.0
+    return float((p[order[k]] + below) / 2)
 
 
 def ranker_arrays(ranker: PairRanker) -> dict[str, NDArray[Any]]:
