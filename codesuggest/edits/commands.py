@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
@@ -130,6 +131,7 @@ def edits(
     claims = list(read_claims(file))
     given = None
     kept: dict[str, Tables] = {}
+    not_run: Counter[str] = Counter()
     look = _Notes(note, model, len(claims)) if note is not None else None
     n_errors = 0
     for number, claim in enumerate(claims, 1):
@@ -152,6 +154,7 @@ def edits(
         if tables is base:
             tables = kept[base.release.sha256] = given.onto(base)
         name = claim.claim_id or str(number)
+        skipped = tables.skipped(on, claim.setting)
         if look is None:
             found = check(claim, on=on, tables=tables, information=information)
         else:
@@ -162,16 +165,15 @@ def edits(
                 "claim_id": name,
                 "on": on.isoformat(),
                 "findings": [f.to_dict() for f in found],
-                "skipped": list(tables.skipped(on)),
+                "skipped": list(skipped),
             }
             typer.echo(json.dumps(row, ensure_ascii=False))
         else:
+            not_run.update(skipped)
             typer.echo(f"{name}: {'nothing found' if not found else f'{len(found)} findings'}")
             _show(found, indent="  ")
-    if not as_json:
-        for tables in kept.values():
-            for part in tables.skipped(day.date() if day is not None else None):
-                typer.echo(f"not run: {part}", err=True)
+    for part, n_claims in not_run.items():
+        typer.echo(f"not run: {part}{f' ({n_claims} of {len(claims)} claims)' if n_claims < len(claims) else ''}", err=True)
     if strict and n_errors:
         raise typer.Exit(1)
 

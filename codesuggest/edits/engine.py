@@ -188,17 +188,26 @@ class Tables:
             m.modifier: m.kind for m in self.bypass if (m.first is None or m.first <= day) and (m.last is None or day <= m.last)
         }
 
-    def skipped(self, on: dt.date | None = None) -> tuple[str, ...]:
-        """Name the parts that cannot run, or rest on lists worked out, for want of a table (of the date, when one is given).
+    def skipped(self, on: dt.date | None = None, setting: str = "") -> tuple[str, ...]:
+        """Name the parts that cannot run, or rest on lists worked out, for want of a table.
+
+        Parameters
+        ----------
+        on : datetime.date, optional
+            Only tables of this day count.
+        setting : str, optional
+            Only NCCI tables of the kind that claims of this setting are compared with count.
 
         Examples
         --------
         >>> "NCCI pairs" in " ".join(default_tables(dt.date(2026, 5, 4)).skipped())
         True
         """
+        kind = ncci.SETTINGS.get(setting)
 
         def at_hand(tables: Iterable[Any]) -> list[Any]:
-            return [table for table in tables if on is None or table.holds(on)]
+            found = [table for table in tables if on is None or table.holds(on)]
+            return [table for table in found if kind is None or getattr(table, "kind", kind) == kind]
 
         parts = []
         if not self.release.has_notes:
@@ -211,7 +220,8 @@ class Tables:
             parts.append("CC and MCC: no list")
         for name, tables in (("NCCI pairs", self.ptp), ("NCCI units", self.mue), ("NCCI add-on codes", self.add_on)):
             if not at_hand(tables):
-                parts.append(f"{name}: no file{' for the date' if tables else ''}")
+                words = " for the date and setting" if setting else " for the date"
+                parts.append(f"{name}: no file{words if tables else ''}")
         if self.pcs is None:
             parts.append("ICD-10-PCS: no release, procedure codes of stays are not looked up")
         return tuple(parts)

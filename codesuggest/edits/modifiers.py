@@ -37,8 +37,8 @@ UNKNOWN = Rule(
     "MOD-02",
     "modifiers",
     "error",
-    "A modifier the HCPCS file in force does not hold.",
-    "CMS, HCPCS Level II, quarterly file",
+    "A modifier the HCPCS file in force does not hold, or a number that is no CPT modifier.",
+    "CMS, HCPCS Level II, quarterly file; CPT, appendix A",
     "Check the modifier and the day of service.",
 )
 NOT_IN_FORCE = Rule(
@@ -164,6 +164,22 @@ GLOBAL_AND_COMPONENT = Rule(
     f"{_CMS}, chapter 12, section 20 (26 and TC); chapter 13",
     "Bill the whole service, or its components, of one day once.",
 )
+ALONE = Rule(
+    "MOD-19",
+    "modifiers",
+    "advice",
+    "Modifier 25 on the only service of the day.",
+    f"{_CMS}, chapter 12, section 40.2; NCCI Policy Manual, chapter I.D",
+    "Leave 25 out unless the other service is billed elsewhere.",
+)
+POINTER = Rule(
+    "MOD-20",
+    "modifiers",
+    "error",
+    "A line that points to a diagnosis the claim does not have.",
+    f"{_CMS}, chapter 26, section 10.4 (item 24E, diagnosis pointer)",
+    "Point to the diagnoses of the claim that justify the line.",
+)
 RULES = (
     FORM,
     UNKNOWN,
@@ -183,11 +199,17 @@ RULES = (
     BILATERAL_TWICE,
     REPEAT_ALONE,
     GLOBAL_AND_COMPONENT,
+    ALONE,
+    POINTER,
 )
 _TELEHEALTH = frozenset("93 95 FQ GQ GT".split())
 _TELEHEALTH_PLACES = frozenset("02 10 19 22".split())
 _REPEATS = frozenset("76 77 91".split())
 _PRIMARY_CARE_CODES = frozenset("99202 99203 99211 99212 99213 G0402 G0438 G0439".split())
+_CPT = frozenset(
+    "22 23 24 25 26 27 32 33 47 50 51 52 53 54 55 56 57 58 59 62 63 66 73 74 76 77 78 79 80 81 82 90 91 92 93 95 96 97 99".split()
+)
+"""Numbers that are modifiers; they change seldom, and a row of the table adds one."""
 _FORM = re.compile(r"[0-9A-Z]{2}")
 _KEPT = 20_000
 _SETTING_OF = {"professional": "professional", "outpatient": "hospital", "emergency": "hospital"}
@@ -329,10 +351,17 @@ def check(view: View, add: Callable[[Finding], None]) -> None:
     lines: dict[tuple[str, dt.date, str], list[Procedure]] = {}
     for line in view.procedures:
         day = line.date or view.on
+        if line.pointers and (lost := sorted(set(line.pointers).difference(d.sequence for d in view.claim.diagnoses))):
+            message = (
+                f"Line {line.line}: {line.code.upper()} points to diagnosis {', '.join(map(str, lost))}, which the claim lacks."
+            )
+            add(POINTER.finding((line.code.upper(),), message))
         if line.modifiers:
             _line(view, table, line, day, setting, add)
         if setting is not None and len(line.code) == 5:
             lines.setdefault((line.code.upper(), day, line.provider), []).append(line)
+    if setting == "professional":
+        _alone(view, add)
     for (code, day, _), alike in lines.items():
         if len(alike) > 1:
             _repeated(table, code, alike, day, add)
@@ -342,6 +371,17 @@ def check(view: View, add: Callable[[Finding], None]) -> None:
                 names = ", ".join(sorted(_REPEATS.intersection(alike[0].modifiers)))
                 message = f"Line {alike[0].line}: {code} has {names}; no other {code} of {day} is at hand."
                 add(REPEAT_ALONE.finding((code,), message))
+
+
+def _alone(view: View, add: Callable[[Finding], None]) -> None:
+    """Look for a 25 without another service of its day and provider."""
+    for line in view.procedures:
+        if "25" in line.modifiers:
+            others = (*view.procedures, *view.claim.history)
+            day = line.date or view.on
+            if not any(p is not line and (p.date or view.on) == day and p.provider == line.provider for p in others):
+                message = f"Line {line.line}: {line.code.upper()} has 25; no other service of {day} is at hand."
+                add(ALONE.finding((line.code.upper(),), message))
 
 
 def _repeated(table: ModifierTable, code: str, lines: list[Procedure], day: dt.date, add: Callable[[Finding], None]) -> None:
@@ -401,6 +441,8 @@ def _look(
                 add(NOT_IN_FORCE.finding((code,), f"{where} has the modifier {name}, which is not in force on {day}."))
                 continue
         if row is None:
+            if name.isdigit() and name not in _CPT:
+                add(UNKNOWN.finding((code,), f"{where} has the modifier {name}, which is no CPT modifier."))
             continue
         if not row.holds(day):
             add(

@@ -26,6 +26,7 @@ import datetime as dt
 import hashlib
 import json
 import re
+import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +76,14 @@ WITH_MODIFIER = Rule(
     f"{_MANUAL}.E; NCCI PTP edits",
     "Bill the column 1 code alone, or add the modifier that the record supports.",
 )
+SAME_SITE = Rule(
+    "NCCI-03",
+    "ncci",
+    "warning",
+    "A pair of procedures (indicator 1) bypassed by an anatomic modifier that names the same site on both.",
+    f"{_MANUAL}.E; NCCI PTP edits",
+    "Bill the column 1 code alone, unless another modifier that the record supports tells the two apart.",
+)
 MUE_LINE = Rule(
     "NCCI-10",
     "ncci",
@@ -115,13 +124,14 @@ ADD_ON_ALONE = Rule(
     f"{_MANUAL}.R; NCCI add-on code edits",
     "Add the primary procedure, or leave the add-on code out.",
 )
-RULES = (NEVER, WITH_MODIFIER, MUE_LINE, MUE_POLICY, MUE_CLINICAL, ADD_ON, ADD_ON_ALONE)
+RULES = (NEVER, WITH_MODIFIER, SAME_SITE, MUE_LINE, MUE_POLICY, MUE_CLINICAL, ADD_ON, ADD_ON_ALONE)
 
 FORMAT = 1
 _ARRAYS = {"keys": "<u8", "effective": "<i4", "deleted": "<i4", "indicator": "|u1", "rationale": "<u2"}
 _CODE = re.compile(r"[0-9A-Z]{5}")
 _BITS = 26
-_SETTINGS = {"professional": "practitioner", "outpatient": "hospital", "emergency": "hospital"}
+SETTINGS = {"professional": "practitioner", "outpatient": "hospital", "emergency": "hospital"}
+"""Setting of a claim to the kind of pairs and unit limits it is compared with; other settings are compared with none."""
 
 
 def code_number(code_text: str) -> int:
@@ -153,13 +163,21 @@ def _cells(path: Path) -> Iterator[list[str]]:
         except ImportError as error:
             msg = f"{path.name!r} is a workbook and openpyxl is not installed. Expected it. Install codesuggest[xlsx], or give the text file."
             raise PrerequisiteError("CS420", msg) from error
-        book = load_workbook(path, read_only=True, data_only=True)
+        try:
+            book = load_workbook(path, read_only=True, data_only=True)
+        except (zipfile.BadZipFile, KeyError, ValueError) as error:  # what openpyxl raises for a file that is none
+            msg = f"{path.name!r} is no workbook. Expected an xlsx file as CMS publishes it. Download the file again."
+            raise InputFormatError("CS422", msg) from error
         try:
             for row in book.worksheets[0].iter_rows(values_only=True):
                 yield ["" if cell is None else _cell(cell) for cell in row]
         finally:
             book.close()
         return
+    with path.open("rb") as raw:
+        if raw.read(2) == b"PK":
+            msg = f"{path.name!r} is a packed file. Expected the text or xlsx file that is in it. Unpack it."
+            raise InputFormatError("CS422", msg)
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as stream:
         head = stream.read(65536)
         stream.seek(0)
@@ -484,8 +502,9 @@ def read_add_on(path: str | Path, *, quarter: str, first: dt.date, last: dt.date
     Parameters
     ----------
     path : path
-        Delimited text, xlsx, or fixed columns. In each row the first two codes are the add-on code and its primary (``CCCCC`` or
-        none where the contractor decides), a single digit 1 to 3 is the type, and the rest are dates.
+        Delimited text, xlsx, or fixed columns. Where a heading names the columns (add-on code, primary code, type; effective and
+        deletion dates, of the edit and of the codes) it is followed. Without one the first two codes of a row are the add-on code
+        and its primary (``CCCCC`` or none where the contractor decides), a single digit 1 to 3 is the type, the rest are dates.
 
     Raises
     ------
@@ -498,36 +517,87 @@ def read_add_on(path: str | Path, *, quarter: str, first: dt.date, last: dt.date
     """
     path = Path(path)
     found: dict[str, tuple[int, list[tuple[str, int, int]]]] = {}
+    head: _AddOnHead | None = None
     for number, cells in enumerate(_cells(path), 1):
-        parts = [p for p in (cells if len(cells) > 1 else _fixed(cells[0] if cells else "")) if p]
-        if not parts or code_number(_code_of(parts[0])) < 0 or not any(c.isdigit() for c in parts[0]):
+        head = _add_on_head(cells) or head
+        row = _named_row(head, cells) if head is not None else _unnamed_row(cells)
+        add_on = _code_of(row.add_on)
+        if code_number(add_on) < 0 or not any(c.isdigit() for c in add_on):
             continue
-        add_on, primary = _code_of(parts[0]), ""
-        kinds: list[int] = []
-        dates: list[str] = []
-        for part in parts[1:]:
-            if part in ("1", "2", "3"):
-                kinds.append(int(part))
-            elif re.fullmatch(r"[0-9A-Z]{5}", part) and not primary:
-                primary = part
-            elif re.fullmatch(r"\d{7,8}|\d{1,2}/\d{1,2}/\d{4}|\*", part):
-                dates.append(part)
-        if not kinds:
+        if row.type not in ("1", "2", "3"):
             raise _bad_row(path, number, "has no type", "1, 2 or 3")
-        _kind, primaries = found.setdefault(add_on, (kinds[-1], []))
-        if primary and primary != "CCCCC":
-            try:
-                begins = _day(dates[0]) if dates else None
-                ends = _day(dates[1]) if len(dates) > 1 else None
-            except ValueError as error:
-                raise _bad_row(path, number, "has a date that is none", "YYYYMMDD, YYYYDDD or MM/DD/YYYY") from error
-            primaries.append(
-                (primary, begins.toordinal() if begins else 0, ends.toordinal() if ends else dt.date.max.toordinal())
-            )
+        try:
+            begins = [day.toordinal() for text in row.begins if (day := _day(text)) is not None]
+            ends = [day.toordinal() for text in row.ends if (day := _day(text)) is not None]
+        except ValueError as error:
+            raise _bad_row(path, number, "has a date that is none", "YYYYMMDD, YYYYDDD or MM/DD/YYYY") from error
+        _kind, primaries = found.setdefault(add_on, (int(row.type), []))
+        primary = _code_of(row.primary)
+        if code_number(primary) >= 0 and primary != "CCCCC":
+            primaries.append((primary, max(begins, default=0), min(ends, default=dt.date.max.toordinal())))
     if not found:
         raise InputFormatError("CS422", f"{path.name!r} holds no add-on code. Expected CMS's add-on file. Check the path.")
     codes = {code: AddOn(kind, tuple(sorted(primaries))) for code, (kind, primaries) in found.items()}
     return AddOnTable(quarter, first, last, codes)
+
+
+@dataclass(frozen=True, slots=True)
+class _AddOnRow:
+    """The cells of a row of the add-on file; the edit holds while all of its dates do."""
+
+    add_on: str = ""
+    primary: str = ""
+    type: str = ""
+    begins: tuple[str, ...] = ()
+    ends: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _AddOnHead:
+    """The columns that a heading names."""
+
+    add_on: int
+    primary: int
+    type: int
+    begins: tuple[int, ...]
+    ends: tuple[int, ...]
+
+
+def _add_on_head(cells: Sequence[str]) -> _AddOnHead | None:
+    """Read the columns of a heading; None for a row that is none."""
+    names = [re.sub(r"[^a-z]", "", cell.casefold()) for cell in cells]
+    begins = tuple(i for i, name in enumerate(names) if "eff" in name)
+    ends = tuple(i for i, name in enumerate(names) if "del" in name or "term" in name)
+    others = [i for i in range(len(names)) if i not in (*begins, *ends)]
+    add_on = [i for i in others if "add" in names[i] and "type" not in names[i]]
+    primary = [i for i in others if "primary" in names[i]]
+    kind = [i for i in others if "type" in names[i]]
+    if not (add_on and primary and kind) or len({add_on[0], primary[0], kind[0]}) < 3:
+        return None
+    return _AddOnHead(add_on[0], primary[0], kind[0], begins, ends)
+
+
+def _named_row(head: _AddOnHead, cells: Sequence[str]) -> _AddOnRow:
+    def cell(at: int) -> str:
+        return cells[at].strip() if at < len(cells) else ""
+
+    return _AddOnRow(
+        cell(head.add_on),
+        cell(head.primary),
+        cell(head.type)[:1],
+        tuple(cell(i) for i in head.begins),
+        tuple(cell(i) for i in head.ends),
+    )
+
+
+def _unnamed_row(cells: Sequence[str]) -> _AddOnRow:
+    """Read a row by the shape of its cells: codes, then the first two dates, and a single digit."""
+    parts = [p for p in (cells if len(cells) > 1 else _fixed(cells[0] if cells else "")) if p]
+    rest = parts[1:]
+    primary = next((p for p in rest if re.fullmatch(r"[0-9A-Z]{5}", p)), "")
+    dates = [p for p in rest if re.fullmatch(r"\d{7,8}|\d{1,2}/\d{1,2}/\d{4}|\*", p)]
+    kinds = [p for p in rest if p in ("1", "2", "3")]
+    return _AddOnRow(parts[0] if parts else "", primary, kinds[-1] if kinds else "", tuple(dates[:1]), tuple(dates[1:2]))
 
 
 def _fixed(line: str) -> list[str]:
@@ -575,8 +645,8 @@ EITHER_COLUMN = dt.date(2019, 7, 1)
 """Since then 59 and X{EPSU} count on the column 1 code too."""
 
 
-def _legal(code: str, modifiers: Mapping[str, str]) -> str:
-    """Name the modifiers that can stand on a code, by its range."""
+def _legal(view: View, code: str, modifiers: Mapping[str, str]) -> str:
+    """Name the modifiers that can stand on a code, by its range and the setting."""
     number = int(code) if code.isdigit() else -1
     if 99202 <= number <= 99499 or 92002 <= number <= 92014:
         kinds: tuple[str, ...] = ("evaluation", "other")
@@ -584,7 +654,9 @@ def _legal(code: str, modifiers: Mapping[str, str]) -> str:
         kinds = ("laboratory", "distinct")
     else:
         kinds = ("anatomic", "global", "distinct")
-    shown = [m for m, kind in modifiers.items() if kind in kinds and kind != "anatomic"]
+    settings = {m: row.settings for m, row in view.tables.modifiers.rows.items()} if view.tables.modifiers else {}
+    setting = "professional" if view.claim.setting == "professional" else "hospital"
+    shown = [m for m, kind in modifiers.items() if kind in kinds and kind != "anatomic" and settings.get(m, "") in ("", setting)]
     return ", ".join(sorted(shown)) + (
         ", or an anatomic modifier (LT, RT, E1-E4, FA-F9, TA-T9, coronary)" if "anatomic" in kinds else ""
     )
@@ -593,12 +665,13 @@ def _legal(code: str, modifiers: Mapping[str, str]) -> str:
 def check(view: View, add: Callable[[Finding], None]) -> None:
     """Run the family on a claim."""
     tables = view.tables
-    kind = _SETTINGS.get(view.claim.setting)
+    kind = SETTINGS.get(view.claim.setting)
     if kind is None or not (tables.ptp or tables.mue or tables.add_on):
         return
     groups: dict[tuple[dt.date, str], list[Procedure]] = {}
-    for procedure in view.procedures:
-        groups.setdefault((procedure.date or view.on, procedure.provider), []).append(procedure)
+    for procedure in view.procedures:  # a hospital is one provider, whoever rendered the service
+        who = procedure.provider if kind == "practitioner" else ""
+        groups.setdefault((procedure.date or view.on, who), []).append(procedure)
     for (day, _), lines in groups.items():
         ptp, mue, add_on = tables.ncci_on(kind, day)
         if ptp is not None and len(lines) > 1:
@@ -625,15 +698,37 @@ def _pairs(view: View, ptp: PtpTable, lines: list[Procedure], day: dt.date, add:
             add(NEVER.finding(codes, message, citation=f"{_MANUAL}.E; {citation}"))
             continue
         open_lines = [line for line in twos if not any(m.upper() in modifiers for m in line.modifiers)]
-        if not open_lines:
-            continue
-        if any(_bypasses(m.upper(), modifiers, day) for line in ones for m in line.modifiers):
+        said = {m.upper() for line in ones for m in line.modifiers if _bypasses(m.upper(), modifiers, day)}
+        if not open_lines or said:
+            _same_site(view, twos, said, codes, citation, modifiers, add)
             continue
         message = (
             f"{edit.column_2} (column 2) is part of {edit.column_1} (column 1){reason}; the pair is paid only with a modifier "
-            f"(indicator 1): on {edit.column_2} {_legal(edit.column_2, modifiers)}, where the record supports it."
+            f"(indicator 1): on {edit.column_2} {_legal(view, edit.column_2, modifiers)}, where the record supports it."
         )
         add(WITH_MODIFIER.finding(codes, message, citation=f"{_MANUAL}.E; {citation}"))
+
+
+def _same_site(
+    view: View,
+    twos: list[Procedure],
+    said: set[str],
+    codes: tuple[str, str],
+    citation: str,
+    modifiers: Mapping[str, str],
+    add: Callable[[Finding], None],
+) -> None:
+    """Compare the anatomic modifiers of a pair that has no other: those of column 1 with those of each line of column 2."""
+    if not said or any(modifiers[m] != "anatomic" for m in said):
+        return
+    for line in twos:
+        names = {m.upper() for m in line.modifiers}.intersection(modifiers)
+        if names and names <= said:
+            message = (
+                f"Line {line.line}: {codes[1]} (column 2) and {codes[0]} (column 1) both have {', '.join(sorted(names))}: the "
+                f"modifier does not tell their sites apart; {codes[1]} would need {_legal(view, codes[1], modifiers)}."
+            )
+            add(SAME_SITE.finding(codes, message, citation=f"{_MANUAL}.E; {citation}"))
 
 
 def _bypasses(modifier: str, modifiers: Mapping[str, str], day: dt.date) -> bool:

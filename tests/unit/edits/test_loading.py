@@ -123,6 +123,11 @@ def test_tables_handed_in_are_used_on_their_days_alone(folder):
     assert [f.rule_id for f in check(stay, on=DAY, tables=ours)] == ["MCE-04", "POA-02"]
     assert not [p for p in ours.skipped(DAY) if "ICD-10-PCS" not in p]
     assert "NCCI pairs: no file for the date" in ours.skipped(dt.date(2026, 7, 1))
+    assert not [p for p in ours.skipped(DAY, "professional") if p.startswith("NCCI")]
+    assert [p for p in ours.skipped(DAY, "outpatient") if p.startswith("NCCI")] == [
+        "NCCI pairs: no file for the date and setting",
+        "NCCI units: no file for the date and setting",
+    ]
 
 
 def test_compiled_pairs_open_again(folder, tmp_path):
@@ -152,6 +157,13 @@ def test_the_command_takes_every_table(run, folder, claims, tmp_path):
     assert "NCCI-01" in done.output
     assert "not run: NCCI" not in done.output
     assert "not run: CC" not in done.output
+
+
+def test_the_command_says_what_did_not_run_for_the_day_of_a_claim(run, folder, claims):
+    claims.write_text(claims.read_text() + "\n" + claims.read_text().replace("2026-05-04", "2026-07-01"))
+    done = run(claims, "--addon", folder / "AOC_V2026Q2-MCR.txt")
+    assert "not run: NCCI add-on codes: no file for the date and setting (1 of 2 claims)" in done.output
+    assert "not run: NCCI pairs: no file\n" in done.output
 
 
 def test_the_command_says_what_is_wrong_with_a_file(run, folder, claims):

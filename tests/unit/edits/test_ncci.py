@@ -3,7 +3,7 @@ import datetime as dt
 import pytest
 from examples import DAY, tables
 
-from codesuggest.edits import check, claim_from_text
+from codesuggest.edits import Claim, Procedure, check, claim_from_text
 from codesuggest.edits.ncci import PtpTable, compile_ptp, read_add_on, read_mue
 from codesuggest.errors import BundleError, InputFormatError, PrerequisiteError
 
@@ -137,6 +137,63 @@ def test_x_modifiers_begin_with_2015():
 def test_units_and_add_on_codes(with_ncci, fires, silent, rule_id):
     assert rule_id in ids(f"{fires} setting=professional", with_ncci)
     assert ids(f"{silent} setting=professional", with_ncci) == []
+
+
+def test_one_side_on_both_codes_does_not_tell_them_apart(with_ncci):
+    assert ids("+G0101-RT +G0102-RT setting=professional", with_ncci) == ["NCCI-03"]
+    assert ids("+G0101-RT +G0102-LT setting=professional", with_ncci) == []
+    assert ids("+G0101-RT +G0102-RT-59 setting=professional", with_ncci) == []
+    assert ids("+G0101-59 +G0102-RT setting=professional", with_ncci) == []
+
+
+@pytest.mark.parametrize(("setting", "shown", "left_out"), [("professional", "57", "27"), ("outpatient", "27", "57")])
+def test_the_legal_modifiers_are_those_of_the_setting(tmp_path, setting, shown, left_out):
+    (tmp_path / "ptp.txt").write_text("39990\t99400\t\t20200101\t*\t1\tx\n")
+    made = [
+        compile_ptp([tmp_path / "ptp.txt"], tmp_path / k, kind=k, quarter="q", first=FIRST) for k in ("practitioner", "hospital")
+    ]
+    ours = tables().with_(ptp=tuple(PtpTable.open(p) for p in made))
+    (found,) = check(claim_from_text(f"+39990 +99400 setting={setting}"), on=DAY, tables=ours)
+    listed = found.message.partition(" on 99400 ")[2].split(", ")
+    assert shown in listed
+    assert left_out not in listed
+
+
+def test_a_hospital_is_one_provider(with_ncci):
+    def claim(setting):
+        lines = (Procedure(1, "G0104", provider="a"), Procedure(2, "G0105", provider="b"))
+        return [f.rule_id for f in check(Claim(procedures=lines, setting=setting), on=DAY, tables=with_ncci)]
+
+    assert claim("outpatient") == ["NCCI-01"]
+    assert claim("professional") == []
+
+
+def test_add_on_codes_follow_a_heading_that_names_the_columns(tmp_path):
+    file = tmp_path / "aoc.txt"
+    file.write_bytes(
+        "Add-on Code Edits – CPT only copyright\t\t\t\t\t\t\t\n"
+        "AOC_Edit_Type\tPrimary_Code\tAddOn_Code\tAddOn_Code_EffDT\tAddOn_Code_DelDT\tAOC_Edit_EffDT\tAOC_Edit_DelDT\tNotes\n"
+        "1\tG0101\tG0499\t20190101\t\t20200101\t\t\n1\tG0104\tG0499\t20190101\t20301231\t20200101\t20251231\tSee “notes”\n"
+        "2\tCCCCC\tG2211\t20240101\t\t20240101\t\t\n\n".encode("cp1252")
+    )
+    table = read_add_on(file, quarter="q", first=FIRST)
+    begins = dt.date(2020, 1, 1).toordinal()
+    assert table.codes["G0499"].primaries == (
+        ("G0101", begins, dt.date.max.toordinal()),
+        ("G0104", begins, dt.date(2025, 12, 31).toordinal()),
+    )
+    assert (table.codes["G2211"].type, table.codes["G2211"].primaries) == (2, ())
+
+
+def test_a_packed_file_and_a_broken_workbook_are_refused(tmp_path):
+    for name in ("pairs.txt", "pairs.zip"):
+        (tmp_path / name).write_bytes(b"PK\x03\x04" + bytes(99))
+        with pytest.raises(InputFormatError, match=r"CS422.*Unpack"):
+            compile_ptp([tmp_path / name], tmp_path / "t", kind="hospital", quarter="x", first=FIRST)
+    pytest.importorskip("openpyxl")
+    (tmp_path / "pairs.xlsx").write_bytes(b"PK\x03\x04" + bytes(99))
+    with pytest.raises(InputFormatError, match=r"CS422.*no workbook"):
+        compile_ptp([tmp_path / "pairs.xlsx"], tmp_path / "t", kind="hospital", quarter="x", first=FIRST)
 
 
 def test_an_add_on_code_obeys_the_dates_of_its_primary(with_ncci):
