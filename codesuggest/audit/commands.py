@@ -267,12 +267,13 @@ def report_command(
     from codesuggest.audit.page import PARTS, filled, report_csv, report_page
     from codesuggest.audit.work import work_report
     from codesuggest.html_page import need_matplotlib
+    from codesuggest.query_log import QueryLog
 
     if html_to is not None:
         need_matplotlib()
     log = _open(db)
     charts = [c for c in _charts(log, since, until) if coder is None or c.coder == coder]
-    report = work_report(charts, by=by.value)
+    report = work_report(charts, by=by.value, queries=QueryLog(log).rows())
     if csv_to is not None:
         _write(csv_to, report_csv(report))
     if html_to is not None:
