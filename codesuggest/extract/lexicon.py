@@ -507,15 +507,15 @@ class Lexicon:
         self._numbers = list(self.word_id.values())
         self._terms_file = folder / "terms.txt"
         # memory views: a number out of one is a Python number, without the cost of numpy's
-        self.term_words = array("term_words.npy").data
-        self.term_starts = array("term_starts.npy").data
+        self._term_words, self._term_starts = array("term_words.npy"), array("term_starts.npy")
+        self.term_words, self.term_starts = self._term_words.data, self._term_starts.data
         self.term_code = array("term_code.npy").data
         self.term_root = array("term_root.npy").data
         self.term_kind = array("term_kind.npy").data
         self.term_official = array("term_official.npy").data
         self.pair_keys = array("pair_keys.npy")
-        self.pair_starts = array("pair_starts.npy").data
-        self.pair_terms = array("pair_terms.npy").data
+        self.pair_starts = array("pair_starts.npy")
+        self.pair_terms = array("pair_terms.npy")
         self.pair_bloom = np.array(array("pair_bloom.npy"))
         self.is_paired = np.zeros(self.n_words, np.bool_)
         self.is_paired[self.pair_keys // self.n_words] = True
@@ -536,8 +536,7 @@ class Lexicon:
             )
             for k, rows in json.loads((folder / "aliases.json").read_text(encoding="utf-8")).items()
         }
-        self.term = lru_cache(maxsize=2048)(self._term)
-        self.terms_of = lru_cache(maxsize=2048)(self._terms_of)
+        self.term = lru_cache(maxsize=4096)(self._term)
         self._texts = b""
         self._text_ends: NDArray[np.int64] = np.zeros(0, np.int64)
 
@@ -550,10 +549,38 @@ class Lexicon:
         words = tuple(map(self._numbers.__getitem__, self.term_words[self.term_starts[index] : self.term_starts[index + 1]]))
         return words, self.term_code[index], self.term_root[index], self.term_kind[index], bool(self.term_official[index])
 
-    def _terms_of(self, slot: int) -> tuple[tuple[int, tuple[int, ...]], ...]:
-        """Return (term, word ids) of the terms that have a pair of words as their rarest two."""
-        terms = self.pair_terms[self.pair_starts[slot] : self.pair_starts[slot + 1]]
-        return tuple([(term, self.term(term)[0]) for term in terms])
+    def terms_of_pairs(
+        self, slots: NDArray[np.int64], part: NDArray[np.int32], words: NDArray[np.int32], parts: NDArray[np.int32]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        """Find the terms that have a pair of words as their rarest two, and whose other words stand in the same part.
+
+        Parameters
+        ----------
+        slots : int array, length n_pairs
+            Places in `pair_keys`.
+        part : int array, length n_pairs
+            Part of the note each pair stands in.
+        words, parts : int array, length n_words
+            The words of the note and their parts, which never fall.
+
+        Returns
+        -------
+        pairs, terms : int array
+            Index of the pair, and the term; in the order of the pairs.
+        """
+        pairs, at = _expanded(self.pair_starts, slots)
+        terms = self.pair_terms[at]
+        begin = self._term_starts[terms]
+        more = np.flatnonzero(self._term_starts[terms + 1] - begin > 2)
+        if len(more):
+            there = np.sort(parts.astype(np.int64) * self.n_words + words)
+            owner, at = _expanded(self._term_starts, terms[more])
+            wanted = part[pairs[more][owner]].astype(np.int64) * self.n_words + self._term_words[at]
+            lacks = there[np.minimum(there.searchsorted(wanted), len(there) - 1)] != wanted
+            keep = np.ones(len(terms), np.bool_)
+            keep[more[owner[lacks]]] = False
+            pairs, terms = pairs[keep], terms[keep]
+        return pairs, terms
 
     def term_text(self, index: int) -> str:
         """Return the wording of a term."""
@@ -562,3 +589,11 @@ class Lexicon:
             ends = np.flatnonzero(np.frombuffer(self._texts, np.uint8) == ord("\n"))
             self._text_ends = np.concatenate([[-1], ends, [len(self._texts)]])
         return self._texts[self._text_ends[index] + 1 : self._text_ends[index + 1]].decode("utf-8")
+
+
+def _expanded(starts: NDArray[np.int32], rows: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return for every entry of some rows of a ragged table the index among the rows, and its place."""
+    begin = starts[rows].astype(np.int64)
+    sizes = starts[rows + 1] - begin
+    owner = np.arange(len(rows)).repeat(sizes)
+    return owner, np.arange(len(owner)) - (sizes.cumsum() - sizes - begin).repeat(sizes)

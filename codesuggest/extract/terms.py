@@ -196,7 +196,7 @@ class Scene:
 class _Stream:
     """The words of a note that stand in the lexicon, those abbreviations stand for among them."""
 
-    __slots__ = ("_words_of", "clause", "counted", "ids", "lowers", "numbers", "pos")
+    __slots__ = ("clause", "counted", "ids", "lowers", "numbers", "pos")
 
     def __init__(
         self,
@@ -209,15 +209,6 @@ class _Stream:
     ) -> None:
         self.ids, self.pos, self.clause = ids, pos, clause
         self.counted, self.lowers, self.numbers = counted, lowers, numbers
-        self._words_of: dict[int, set[int]] = {}
-
-    def words_of(self, clause: int) -> set[int]:
-        """Return the words of a clause."""
-        found = self._words_of.get(clause)
-        if found is None:
-            low, high = bisect_left(self.clause, clause), bisect_right(self.clause, clause)
-            found = self._words_of[clause] = set(self.ids[low:high])
-        return found
 
 
 class TermMatcher:
@@ -241,7 +232,7 @@ class TermMatcher:
         self.lexicon = lexicon
         self.release = release
         self.organisms = range(release.index("B95"), release.subtree_range(release.index("B97"))[1])
-        self.describe = lru_cache(maxsize=2048)(self._describe)
+        self.describe = lru_cache(maxsize=4096)(self._describe)
         self._selected = frozenset(t for t, (_, c) in lexicon.contexts.items() if not _SELECTORS.isdisjoint(c))
         conditions = [c for _, c in lexicon.contexts.values()]
         conditions.extend(dict(a.conditions) for group in lexicon.aliases.values() for a in group)
@@ -456,32 +447,28 @@ class TermMatcher:
                 if term not in contexts or self._allowed(term, (pos,), scene):
                     raw.append(Match(term, (pos,), 0.9 if pos in numbers.repaired else 1.0, 1))
 
-        hits = self._pairs(stream_ids, counted[stream_pos], layout.clause[stream_pos])
-        if hits:
-            stream = _Stream(
-                stream_ids.tolist(),
-                stream_pos.tolist(),
-                layout.clause[stream_pos].tolist(),
-                counted.tolist(),
-                scene.lowers,
-                numbers,
-            )
+        clause = layout.clause[stream_pos]
+        candidates = self._candidates(stream_ids, counted[stream_pos], clause)
+        if candidates:
+            stream = _Stream(stream_ids.tolist(), stream_pos.tolist(), clause.tolist(), counted.tolist(), scene.lowers, numbers)
             seen: set[tuple[int, tuple[int, ...]]] = set()
-            for i, j, slot in hits:
-                for term, wanted in lexicon.terms_of(slot):
-                    if len(wanted) > 2 and not stream.words_of(stream.clause[i]).issuperset(wanted):
-                        continue
-                    found = self._verify(term, wanted, i, j, stream)
-                    if found is not None and (term, found.tokens) not in seen:
-                        seen.add((term, found.tokens))
-                        if term not in contexts or self._allowed(term, found.tokens, scene):
-                            raw.append(found)
+            for i, j, term in candidates:
+                found = self._verify(term, lexicon.term(term)[0], i, j, stream)
+                if found is not None and (term, found.tokens) not in seen:
+                    seen.add((term, found.tokens))
+                    if term not in contexts or self._allowed(term, found.tokens, scene):
+                        raw.append(found)
         return self._resolve(raw)
 
-    def _pairs(
+    def _candidates(
         self, words: NDArray[np.int32], counted: NDArray[np.int64], clause: NDArray[np.int32]
     ) -> list[tuple[int, int, int]]:
-        """Find neighbouring words that are the two rarest of some term: (place, place, slot of the pair), near ones first."""
+        """Find neighbouring words that are the two rarest of a term whose words are all in the clause, near ones first.
+
+        Returns
+        -------
+        list of (place, place, term)
+        """
         lexicon = self.lexicon
         kept = np.flatnonzero(lexicon.is_paired[words])
         n = len(kept)
@@ -503,9 +490,13 @@ class TermMatcher:
         slots[slots == len(lexicon.pair_keys)] = 0
         is_hit = lexicon.pair_keys[slots] == keys
         near, slots = near[is_hit], slots[is_hit]
+        if not len(near):
+            return []
         i, j = kept[first[near]], kept[second[near]]
         order = np.lexsort((i, j - i))
-        return list(zip(i[order].tolist(), j[order].tolist(), slots[order].tolist(), strict=True))
+        i, j = i[order], j[order]
+        pairs, terms = lexicon.terms_of_pairs(slots[order], clause[i], words, clause)
+        return list(zip(i[pairs].tolist(), j[pairs].tolist(), terms.tolist(), strict=True))
 
     def _verify(self, term: int, wanted: tuple[int, ...], i: int, j: int, stream: _Stream) -> Match | None:
         """Look at the words of a term around a pair of them: whether they stand as a term's words may, and how exactly."""
