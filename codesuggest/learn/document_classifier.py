@@ -22,6 +22,7 @@ _FLOOR = 0.04  # shares below are not kept: they never are among the five
 _TOP = 5
 _SMOOTHING = 1.0
 _GUESSED_WORDS = 4
+_MANY_NOTES = 5000  # from which a code must stand with an n-gram twice
 _CHUNK = 20_000_000  # entries of the note-by-n-gram table that are multiplied at once
 
 Ints = NDArray[np.int32]
@@ -108,6 +109,7 @@ class NgramCounts:
         place = np.full(N_BUCKETS, -1, np.int32)
         place[kept] = np.arange(len(kept), dtype=np.int32)
         labels = csr_matrix((np.ones(len(Y[0]), np.int32), (Y[0], Y[1])), shape=(n_notes, n_codes))
+        least = 2 if n_notes > _MANY_NOTES and min_notes > 1 else 1
         codes, counts, sizes = [], [], []
         column = place[X[1]]
         # a range of n-grams at a time, so that the product stays small
@@ -119,7 +121,7 @@ class NgramCounts:
             product = (part @ labels).tocsr()
             product.sort_indices()
             owner = np.repeat(np.arange(high - low), np.diff(product.indptr))
-            keep = product.data >= floor * notes[kept[low + owner]]
+            keep = (product.data >= floor * notes[kept[low + owner]]) & (product.data >= least)
             codes.append(product.indices[keep].astype(np.int32))
             counts.append(product.data[keep].astype(np.int32))
             sizes.append(np.bincount(owner[keep], minlength=high - low))
@@ -160,8 +162,9 @@ class NgramCounts:
         at = np.searchsorted(key, more)
         same = key[np.minimum(at, max(len(key) - 1, 0))] == more if len(key) else np.zeros(len(more), bool)
         np.add.at(count, at[same], value[same])
-        key = np.insert(key, at[~same], more[~same])
-        count = np.insert(count, at[~same], value[~same]).astype(np.int32)
+        put = ~same & (value >= (2 if self.n_notes > _MANY_NOTES else 1))
+        key = np.insert(key, at[put], more[put])
+        count = np.insert(count, at[put], value[put]).astype(np.int32)
         return NgramCounts(
             self.n_notes + n_notes,
             self.code_notes + new.code_notes,
