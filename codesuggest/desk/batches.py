@@ -166,7 +166,7 @@ class Batches:
             for _, _, scored in done:
                 self.metrics.note(failed=scored.failed)
             if queue:
-                self.store.add(((note, scored) for _, note, scored in done), who=who, facts=facts)
+                self.store.add(self.scorer.with_queries((note, scored) for _, note, scored in done), who=who, facts=facts)
             with writing(self.store.engine) as connection:
                 for row, _, scored in done:
                     here = (mine, batch_items.c.position == row.position)

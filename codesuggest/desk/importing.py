@@ -96,9 +96,9 @@ def import_notes(
         for scored in scorer.score_many(read()):
             part.append((waiting.pop(0), scored))
             if len(part) >= _AT_ONCE:
-                outcomes += store.add(part, who=who, facts=facts)
+                outcomes += store.add(scorer.with_queries(part), who=who, facts=facts)
                 part = []
-        outcomes += store.add(part, who=who, facts=facts)
+        outcomes += store.add(scorer.with_queries(part), who=who, facts=facts)
     finally:
         scorer.close()
         store.engine.dispose()

@@ -5,6 +5,7 @@ A note that ends its process, or takes too long, is a failure; the process is ma
 
 from __future__ import annotations
 
+import datetime as dt
 import importlib
 import json
 import logging
@@ -15,7 +16,7 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import BrokenExecutor, Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from codesuggest.desk.settings import DeskSettings
@@ -93,6 +94,21 @@ def _score(note: Note) -> Scored:
         return Scored(json.dumps(Failure(note.note_id, error.error_id, error.message).to_dict()), 0, True, error.status)
     near = n_near_threshold((s.probability for s in result.suggestions), _suggester.threshold)
     return Scored(json.dumps(result.to_dict(), separators=(",", ":")), near, False, 200)
+
+
+def _queries(notes: list[Note]) -> dict[str, list[dict[str, Any]]]:
+    """Return what a physician should be asked about an encounter, by the note that raises it."""
+    if _suggester is None:
+        raise RuntimeError("no model")
+    from codesuggest.querying import QueryFinder
+
+    found: dict[str, list[dict[str, Any]]] = {}
+    try:
+        for query in QueryFinder(_suggester).find(notes):
+            found.setdefault(query.note_id, []).append(query.to_dict())
+    except CodesuggestError:
+        return {}  # said already in the note's own place
+    return found
 
 
 def _ready() -> bool:
@@ -181,6 +197,39 @@ class Scorer:
                 yield first()
         while waiting:
             yield first()
+
+    def with_queries(self, scored: Iterable[tuple[Note, Scored]]) -> list[tuple[Note, Scored]]:
+        """Add to the results what a physician should be asked, the notes of an encounter read together, in order of time.
+
+        A query is raised where no document of the encounter answers it; one that comes later may. A chart whose documents cannot
+        be read in time has none.
+        """
+        part = list(scored)
+        encounters: dict[str, list[Note]] = {}
+        for note, done in part:
+            if not done.failed:
+                encounters.setdefault(note.encounter_id or note.note_id, []).append(note)
+        asked = []
+        for notes in encounters.values():
+            notes.sort(key=lambda n: (n.date_of_service is None, n.date_of_service or dt.date.min))
+            asked.append(self._executor().submit(_queries, notes))
+        found: dict[str, list[dict[str, Any]]] = {}
+        for future in asked:
+            try:
+                found |= future.result(timeout=self.settings.suggest_seconds * 2)
+            except (FutureTimeoutError, BrokenExecutor, RuntimeError) as error:
+                _log.warning("no queries for a chart: %s", type(error).__name__)
+        return [
+            (
+                note,
+                replace(
+                    done, result=json.dumps({**json.loads(done.result), "queries": found[note.note_id]}, separators=(",", ":"))
+                ),
+            )
+            if note.note_id in found
+            else (note, done)
+            for note, done in part
+        ]
 
     def _renew(self, old: Any) -> None:  # noqa: ANN401 - see _executor
         with self._lock:

@@ -37,6 +37,20 @@ def test_many_notes_come_back_in_order(scorer):
     assert [json.loads(s.result)["note_id"] for s in scorer.score_many(iter(notes))] == [n.note_id for n in notes]
 
 
+def test_queries_are_of_the_encounter_and_not_of_one_document(scorer):
+    low = "HOSPITAL COURSE: Na 121, fluid restriction 1 L.\nASSESSMENT: Pneumonia.\n"
+    notes = [
+        note("a1", low, encounter_id="A", setting="inpatient"),
+        note("b1", low, encounter_id="B", setting="inpatient"),
+        note("b2", "DISCHARGE DIAGNOSES: Pneumonia. Hyponatremia, SIADH.\n", encounter_id="B", setting="inpatient"),
+        note("c1", " ", encounter_id="C"),
+    ]
+    done = scorer.with_queries(zip(notes, scorer.score_many(iter(notes)), strict=True))
+    assert [n.note_id for n, _ in done] == ["a1", "b1", "b2", "c1"]
+    topics = {n.note_id: [q["topic"] for q in json.loads(s.result).get("queries", ())] for n, s in done}
+    assert topics == {"a1": ["sodium"], "b1": [], "b2": [], "c1": []}
+
+
 def test_a_process_that_was_killed_is_made_anew(scorer):
     for pid in list(scorer._executor()._processes):
         os.kill(pid, signal.SIGKILL)
