@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from codesuggest.errors import InvalidSpanError
@@ -89,13 +89,3 @@ class CodedExample:
     def note(self) -> Note:
         """Return the note alone."""
         return Note(self.note_id, self.text, kind=self.kind, encounter_id=self.group or None)
-
-    def misplaced(self) -> tuple[str, ...]:
-        """Return the codes with evidence that lies outside the text."""
-        size = len(self.text)
-        return tuple(sorted(c for c, refs in self.positives.items() if any(r.hull.end > size for r in refs)))
-
-
-def groups_of(examples: Iterable[CodedExample]) -> list[str]:
-    """Return the encounter of each example; a note without one is an encounter of its own."""
-    return [e.group or e.note_id for e in examples]

@@ -47,6 +47,8 @@ class PreparedNote:
         Places of the references whose words may identify a person: no form is made of them.
     rejected : set of int
     weights : dict of code to float
+    group : str
+        The encounter.
     """
 
     tokens: Tokens
@@ -55,6 +57,7 @@ class PreparedNote:
     private: frozenset[int] = frozenset()
     rejected: frozenset[int] = frozenset()
     weights: dict[int, float] = field(default_factory=dict)
+    group: str = ""
 
     def unmarked(self) -> list[int]:
         """Return the codes without evidence."""
@@ -93,6 +96,7 @@ def prepare(example: CodedExample, reader: WordReader, place: dict[str, int]) ->
         frozenset(private),
         frozenset(place[c] for c in example.negatives if c in place),
         {place[c]: w for c, w in example.weights.items() if c in place},
+        example.group or example.note_id,
     )
 
 
@@ -247,7 +251,7 @@ class Knowledge:
         grams, labels = _grams(notes, function_words)
         counted = NgramCounts.fit(grams, labels, len(notes), n_codes)
         notes = _with_guesses(notes, counted, function_words)
-        public = _public_words(frequency, titles)
+        public = _public_words(notes, titles)
         known = titles.of_codes(np.flatnonzero(counted.code_notes)) if same_language else []
         forms = _Forms.of(notes, set(function_words.tolist()), public, spelling, known)
         counts = forms.counts()
@@ -277,7 +281,7 @@ class Knowledge:
         grams, labels = _grams(notes, self.function_words)
         counted = self.ngrams.added(grams, labels, len(notes))
         notes = _with_guesses(notes, counted, self.function_words)
-        public = _public_words(frequency, self.titles)
+        public = _public_words(notes, self.titles)
         forms = _Forms.of(notes, set(self.function_words.tolist()), public, spelling, [], before=self._forms())
         counts = forms.counts(before=self.counts)
         rows = list(zip(forms.members[len(self.forms) :], forms.far[len(self.forms) :], strict=True))
@@ -378,7 +382,7 @@ class _Forms:
                 forms.translated.append((stems[:MAX_STEMS], code))
                 if len(stems) > MAX_STEMS or number in note.private:
                     continue
-                if not public.issuperset(stems_of[at[is_name[at]]].tolist()):
+                if not public.issuperset(stems_of[at[is_name[at]]].tolist()) or is_private(" ".join(spelling[s] for s in stems)):
                     continue
                 form = add(stems, spelling)
                 if int(at[-1] - at[0]) > _FAR_WORDS + len(at):
@@ -445,8 +449,14 @@ def _with_guesses(
     return out
 
 
-def _public_words(frequency: Mapping[int, int], titles: TitleIndex) -> set[int]:
-    """Words that stand in two notes or in a title, and so are nobody's name."""
+def _public_words(notes: Sequence[PreparedNote], titles: TitleIndex) -> set[int]:
+    """Words that stand in the notes of two encounters or in a title, and so are nobody's name."""
+    encounters: dict[str, list[PreparedNote]] = {}
+    for note in notes:
+        encounters.setdefault(note.group, []).append(note)
+    frequency: Counter[int] = Counter()
+    for members in encounters.values():
+        frequency.update(np.unique(np.concatenate([n.tokens.stem for n in members])).tolist())
     return {word_hash(w) for w in titles.words} | {h for h, n in frequency.items() if n > 1}
 
 
