@@ -34,10 +34,11 @@ def card(model: LearnedModel) -> str:
         "",
         "## Words of notes in this folder",
         "",
-        "`learned/forms.txt` holds the stems of surface forms: words that a coder confirmed as evidence.",
-        "Left out are forms with dates, numbers of five digits or more, addresses, and names (words written with a capital letter",
-        "inside a sentence that stand in the notes of a single encounter and in no title). Everything else taken from notes is counts and weights",
-        "of hashed words; n-grams are kept from two notes on.",
+        "`learned/forms.txt` holds the stems of surface forms: words that a coder confirmed as evidence; for codes without evidence,",
+        "words that stand with the code in two notes or more; and titles. Left out are forms with dates, numbers of five digits or",
+        "more, addresses, and names (words written with a capital letter inside a sentence that stand in the notes of a single",
+        "encounter and in no title). Everything else taken from notes is counts and weights of hashed words; n-grams are kept from",
+        "two notes on.",
         "",
     ]
     return "\n".join(lines)
