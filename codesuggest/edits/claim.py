@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -71,6 +72,12 @@ class Diagnosis:
             )
         if not isinstance(self.code, str) or not self.code.strip():
             raise _refuse("CS403", "A diagnosis has no code", self.code, "a code such as 'E11.65'", "Give the code.")
+        if self.poa is not None and not isinstance(self.poa, str):
+            raise _refuse("CS408", "The POA indicator of a diagnosis is no text", self.poa, "such as 'Y', or None", "Quote it.")
+        if not isinstance(self.is_uncertain, bool):
+            raise _refuse(
+                "CS408", "is_uncertain of a diagnosis is no truth value", self.is_uncertain, "true or false", "Correct it."
+            )
         if self.documented_by not in DOCUMENTED_BY:
             expected = f"one of {', '.join(DOCUMENTED_BY)}"
             raise _refuse("CS404", "Unknown source of a diagnosis", self.documented_by, expected, "Name one of these.")
@@ -120,6 +127,13 @@ class Procedure:
             raise _refuse("CS403", "A procedure has no code", self.code, "a code such as 'G0101'", "Give the code.")
         if isinstance(self.units, bool) or not isinstance(self.units, int | float) or not 0 < self.units < 1e9:
             raise _refuse("CS405", "Units of a procedure are wrong", self.units, "a number above 0", "Give the units billed.")
+        if not all(isinstance(p, int) and not isinstance(p, bool) and p > 0 for p in self.pointers):
+            expected = "sequences of diagnoses, each an int from 1"
+            raise _refuse("CS408", "The pointers of a procedure are wrong", self.pointers, expected, "Correct the pointers.")
+        for name in ("place_of_service", "provider"):
+            value = getattr(self, name)
+            if not isinstance(value, str):
+                raise _refuse("CS408", f"{name} of a procedure is no text", value, "a text", "Quote it.")
         _check_date("The date of a procedure", self.date)
 
 
@@ -179,6 +193,9 @@ class Claim:
             raise _refuse("CS407", "Two diagnoses have one sequence", sorted(sequences), "different numbers", "Number them anew.")
         for name in ("admission_date", "service_date", "discharge_date"):
             _check_date(name, getattr(self, name))
+        if self.admission_date and self.discharge_date and self.discharge_date < self.admission_date:
+            problem = f"The discharge is before the admission on {self.admission_date}"
+            raise _refuse("CS401", problem, self.discharge_date.isoformat(), "a day from the admission on", "Correct the dates.")
 
     @property
     def date_of_service(self) -> dt.date | None:
@@ -275,7 +292,7 @@ def claim_from_dict(row: Mapping[str, Any]) -> Claim:
     for name in ("admission_date", "service_date", "discharge_date"):
         given[name] = _date(name, given.get(name))
     age = given.get("age_years")
-    if age is not None and (isinstance(age, bool) or not isinstance(age, int | float)):
+    if age is not None and (isinstance(age, bool) or not isinstance(age, int | float) or not math.isfinite(age)):
         raise _refuse("CS408", "age_years is no number", age, "a number of years or null", "Correct the age.")
     for name in ("claim_id", "setting", "sex", "discharge_status", "payer", "plan"):
         value = given.get(name)
@@ -370,7 +387,13 @@ def read_claims(path: str | Path) -> Iterator[Claim]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise _refuse("CS410", "A file of claims cannot be read", path.name, "a UTF-8 text file", "Check the path.") from error
+        raise _refuse(
+            "CS410", "A file of claims cannot be read", path.name or str(path), "a UTF-8 text file", "Check the path."
+        ) from error
+    if not text.strip():
+        raise _refuse(
+            "CS410", f"{path.name!r} holds no claim", "", "a JSON object, a list of them, or JSON lines", "Check the path."
+        )
     rows: Iterator[tuple[int, Any]]
     try:
         whole = json.loads(text)

@@ -24,7 +24,7 @@ from codesuggest.edits.loading import compile_ncci, read_given
 from codesuggest.edits.ncci import PtpTable
 from codesuggest.edits.policies import read_policies, run_bench
 from codesuggest.edits.release_changes import day_text, read_open_codes, release_of, report
-from codesuggest.errors import ConfigError
+from codesuggest.errors import ConfigError, PrerequisiteError
 from codesuggest.records import Failure, Finding, Note
 from codesuggest.terminal import reported
 
@@ -135,7 +135,10 @@ def edits(
     look = _Notes(note, model, len(claims)) if note is not None else None
     n_errors = 0
     for number, claim in enumerate(claims, 1):
-        on = day.date() if day is not None else day_of(claim)
+        try:
+            on = day.date() if day is not None else day_of(claim)
+        except PrerequisiteError as error:
+            raise PrerequisiteError(error.error_id, f"Claim {number} of {file.name!r}: {error.message}") from error
         base = default_tables(on)
         if given is None:
             given = read_given(

@@ -214,6 +214,9 @@ class Tables:
             parts.append(f"notes of the Tabular List: {self.release.name} was compiled without them")
         if not any(lists.is_official for lists in at_hand(self.mce)):
             parts.append("Medicare Code Editor: no official lists; lists worked out from the Tabular List are used")
+        absent = [n for n in mce.LISTS if not any(n in lists.codes or n in lists.expressions for lists in at_hand(self.mce))]
+        if absent:
+            parts.append(f"Medicare Code Editor: no list of {', '.join(absent)}")
         if not any(exempt.is_official for exempt in at_hand(self.poa)):
             parts.append("POA: no official list of exempt codes; the guidelines' categories are used")
         if not at_hand(self.cc):

@@ -31,6 +31,13 @@ def test_sequence_is_the_place_unless_given():
         ({"diagnoses": "I10"}, "CS408"),
         ({"codes": ["I10"], "age_years": "old"}, "CS408"),
         ({"codes": [7]}, "CS408"),
+        ({"codes": ["I10"], "age_years": float("nan")}, "CS408"),
+        ({"diagnoses": [{"code": "I10", "poa": 1}]}, "CS408"),
+        ({"diagnoses": [{"code": "I10", "is_uncertain": "no"}]}, "CS408"),
+        ({"procedures": [{"code": "G0101", "pointers": ["A"]}]}, "CS408"),
+        ({"procedures": [{"code": "G0101", "place_of_service": 11}]}, "CS408"),
+        ({"procedures": [{"code": "G0101", "provider": 11}]}, "CS408"),
+        ({"codes": ["I10"], "admission_date": "2026-05-04", "discharge_date": "2026-05-03"}, "CS401"),
         ({"kodes": ["I10"]}, "CS409"),
         ({"codes": ["I10"], "diagnoses": ["I10"]}, "CS409"),
     ],
@@ -68,3 +75,17 @@ def test_read_claims_names_the_line_or_the_claim(tmp_path):
         list(read_claims(file))
     with pytest.raises(InputFormatError, match="CS410"):
         list(read_claims(tmp_path / "none.json"))
+
+
+def test_an_empty_file_holds_no_claim(tmp_path):
+    file = tmp_path / "claims.json"
+    file.write_text(" \n")
+    with pytest.raises(InputFormatError, match=r"CS410.*no claim"):
+        list(read_claims(file))
+    file.write_text("[]")
+    assert list(read_claims(file)) == []
+
+
+def test_a_stay_of_one_day_is_a_stay():
+    row = {"codes": ["I10"], "admission_date": "2026-05-04", "discharge_date": "2026-05-04"}
+    assert claim_from_dict(row).discharge_date == dt.date(2026, 5, 4)

@@ -53,7 +53,10 @@ def test_edits_prints_json(run, claims):
 def test_edits_refuses_a_claim_without_a_date_and_a_missing_file(run, tmp_path):
     file = tmp_path / "c.json"
     file.write_text('{"codes": ["I10"]}')
-    assert run("edits", file).exit_code == 4
+    done = run("edits", file)
+    assert done.exit_code == 4
+    assert "CS400" in done.output
+    assert "Claim 1 of 'c.json'" in done.output
     assert run("edits", file, "--on", "2026-05-04").exit_code == 0
     assert run("edits").exit_code == 2
     assert run("edits", tmp_path / "none").exit_code == 2

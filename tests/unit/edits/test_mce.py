@@ -121,3 +121,16 @@ def test_read_mce_lists_refuses_another_file(tmp_path):
         file.write_text(text)
         with pytest.raises(InputFormatError, match="CS414"):
             read_mce_lists(file, version="1")
+
+
+@pytest.mark.parametrize("code", ["Z85.3", "Z86.73", "Z90.11", "Z95.1", "Z99.2", "Z72.0", "Z28.310"])
+def test_a_history_or_status_is_no_principal_diagnosis(code):
+    assert ("MCE-09", "warning") in [(f.rule_id, f.severity) for f in findings(f"{code} setting=inpatient")]
+    assert "MCE-09" not in ids(f"I21.4 {code} setting=inpatient")
+    assert "MCE-09" not in ids(f"{code} setting=outpatient")
+    assert "MCE-09" not in ids("Z99.12 setting=inpatient")
+
+
+def test_other_aftercare_asks_for_a_secondary_diagnosis():
+    assert "MCE-10" in ids("Z51.89 setting=inpatient")
+    assert "MCE-10" not in ids("Z51.89 I10 setting=inpatient")

@@ -31,9 +31,15 @@ def test_poa_is_not_asked_where_nobody_collected_it():
     assert ids("J18.9 I10 setting=inpatient") == []
 
 
+@pytest.mark.parametrize("code", ["Z37.0", "Z38.00", "Z66", "Z68.35", "Z79.4", "Z85.3", "Z86.73", "Z89.511", "Z93.1", "Z95.1"])
+def test_statuses_and_histories_are_exempt(code):
+    assert "POA-02" in ids(f"J18.9/Y {code}/Y setting=inpatient")
+    assert "POA-01" not in ids(f"J18.9/Y {code}/ setting=inpatient")
+
+
 def test_codes_whose_exemption_is_not_known_give_no_finding():
     for poa in ("Y", "1", ""):
-        assert ids(f"J18.9/Y Z79.4/{poa} E11.9/Y setting=inpatient") == []
+        assert ids(f"J18.9/Y Z91.120/{poa} E11.9/Y setting=inpatient") == []
 
 
 def test_the_official_list_makes_errors(tmp_path):
