@@ -321,10 +321,10 @@ class SpecificityTable:
         self.equals = {k: tuple(v) for k, v in equals.items()}
         pairs = (("foot", "ankle"), ("ankle", "foot"), ("hip", "thigh"), ("pelvis", "thigh"))
         self.joined = [(self.word_id[a], self.word_id[b]) for a, b in pairs if a in self.word_id and b in self.word_id]
-        self._prepared = lru_cache(maxsize=512)(self._prepare)
+        self._prepared = lru_cache(maxsize=768)(self._prepare)
         self.n_asserted = lru_cache(maxsize=2048)(self._n_asserted)
         self.is_plainest = lru_cache(maxsize=2048)(self._is_plainest)
-        self.best = lru_cache(maxsize=1024)(self._best)
+        self.best = lru_cache(maxsize=2048)(self._best)
         self._telling = lru_cache(maxsize=128)(self._find_telling)
 
     def relevant(self, root: int) -> frozenset[int] | None:

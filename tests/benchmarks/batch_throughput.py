@@ -14,7 +14,7 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,7 @@ STAGES = (
     ("codesuggest.extract.pipeline", "segment"),
     ("codesuggest.extract.pipeline", "find_scopes"),
     ("codesuggest.extract.pipeline", "find_measures"),
+    ("codesuggest.extract.pipeline", "find_drug_effects"),
     ("codesuggest.extract.pipeline", "to_extraction"),
 )
 
@@ -106,7 +107,8 @@ def by_stage(suggester: cs.Suggester) -> dict[str, float]:
         def timed(*args: Any, **options: Any) -> Any:
             begin = time.process_time()
             try:
-                return inner(*args, **options)
+                found = inner(*args, **options)
+                return list(found) if isinstance(found, Iterator) else found
             finally:
                 spent[label] = spent.get(label, 0.0) + time.process_time() - begin
 
@@ -122,6 +124,7 @@ def by_stage(suggester: cs.Suggester) -> dict[str, float]:
     watch(type(suggester.finder), "find", "candidates")
     watch(type(suggester), "_rank", "rank and explain")
     watch(type(suggester), "_suppressed", "suppressed")
+    watch(type(suggester), "_edited", "edits")
     notes = [cs.Note(str(i), text) for i, text in enumerate(texts_of(6_000, 300_000))]
     begin = time.process_time()
     results = [suggester.suggest(note) for note in notes]
