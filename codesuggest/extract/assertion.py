@@ -34,7 +34,8 @@ _SHORT_REACH = frozenset({"without", "w", "not", "free", "lacking"})
 # "CAD s/p stent, diabetes": these speak of what follows up to the comma, list or no list
 _NEXT_ONLY = frozenset({"s", "sp", "status"})
 # "ER positive, HER2 negative": these speak of what stands before them back to the comma
-_LAST_ONLY = frozenset({"negative", "neg", "absent", "none", "resolved"})
+_LAST_ONLY = frozenset({"negative", "neg", "absent", "none", "resolved", "vs", "versus"})
+_QUESTION = ("?",)
 _STRENGTH = {"someone_else": 6, "hypothetical": 5, "absent": 4, "possible": 3, "historical": 2, "conditional": 1}
 
 
@@ -161,6 +162,8 @@ def find_scopes(tokens: Tokens, lowers: Sequence[str], layout: Layout, table: Cu
     for k, (start, end, cue) in enumerate(found):
         if cue.assertion in ("pseudo", "terminator"):
             continue
+        if cue.words == _QUESTION and not _asks(tokens, start, cue.direction):
+            continue
         s = sentence[start]
         if cue.direction == "forward":
             low, high = end, edges[s + 1]
@@ -216,6 +219,13 @@ def _places(tokens: Tokens, table: CueTable) -> list[int]:
     begins = (flags & CUE) != 0
     begins[:-1] |= ((flags[:-1] & CUE_FIRST) != 0) & ((flags[1:] & CUE_SECOND) != 0)
     return np.flatnonzero(begins).tolist()
+
+
+def _asks(tokens: Tokens, mark: int, direction: str) -> bool:
+    """Whether a question mark asks about what stands on one side of it: "?COPD" and "COPD? Asthma." ask about COPD alone."""
+    before = mark > 0 and tokens.ends[mark - 1] == tokens.starts[mark]
+    after = mark + 1 < len(tokens) and tokens.ends[mark] == tokens.starts[mark + 1] and tokens.lowers[mark + 1][0].isalnum()
+    return before or not after if direction == "backward" else after or not before
 
 
 def _is_list(lowers: Sequence[str], start: int, end: int) -> bool:

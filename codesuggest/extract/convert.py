@@ -109,6 +109,7 @@ _STAY = frozenset({"discharge_diagnosis", "hospital_course", "assessment", "asse
 _DECIDED = frozenset(
     {"assessment", "assessment_plan", "discharge_diagnosis", "hospital_course", "imaging", "labs", "medications"}
 )
+_ONSET = frozenset({"diagnosed", "diagnosis", "dx", "dx'd", "since", "onset"})  # "diagnosed with CLL in 2008" has it still
 _YEAR = re.compile(r"(?:19[3-9]\d|20[0-4]\d)$")
 
 
@@ -209,7 +210,7 @@ def to_extraction(
         words = ""
         if assertion == "present" and kind in ("diagnosis", "procedure") and section not in _DECIDED:
             dated = _year_after(tokens, last, year)
-            if dated:
+            if dated and _ONSET.isdisjoint(numbers.lowers[max(0, first - 3) : dated]):
                 assertion, scope = "historical", Scope("historical", first, last + 1, dated, dated + 1)
                 words = "years ago"
         if scope is not None:

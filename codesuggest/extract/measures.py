@@ -34,8 +34,19 @@ _NIHSS = re.compile(
 )
 
 
+_RECEPTOR = re.compile(r"\b(?:ER|PR|HER2)[+-](?![\w+-])")
+_RECEPTORS = {
+    "ER+": "Z17.0",
+    "ER-": "Z17.1",
+    "PR+": "Z17.21",
+    "PR-": "Z17.22",
+    "HER2+": "Z17.31",
+    "HER2-": "Z17.32",
+}
 # Words without which none of these is found, in lower case.
-_TELLING = re.compile(rf"(bmi|^body$|nihss)|{_OBSTETRIC.pattern.replace('E?GA', 'e?ga').replace('IUP', 'iup').lower()}|^g\d")
+_TELLING = re.compile(
+    rf"(bmi|^body$|nihss|^her2$)|{_OBSTETRIC.pattern.replace('E?GA', 'e?ga').replace('IUP', 'iup').lower()}|^g\d"
+)
 
 
 def flags_of(low: str) -> int:
@@ -121,6 +132,10 @@ def find_measures(text: str, age_years: float | None, tokens: Tokens | None = No
             value = float(m.group(1))
             if 10 <= value <= 99:
                 yield Measure(m.start(), m.end(), bmi_code(value), "status", "body mass index")
+    if (starts is None or starts) and "HER2" in text:  # "ER-" alone may be a room
+        for m in _RECEPTOR.finditer(text):
+            code = _RECEPTORS[m.group(0)]
+            yield Measure(m.start(), m.end(), code, "status", "receptor status")
     taken: list[tuple[int, int]] = []
     is_obstetric = flags & OBSTETRIC and _OBSTETRIC.search(text) is not None
     for m in _WEEKS.finditer(text) if is_obstetric else ():

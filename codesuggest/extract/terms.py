@@ -54,6 +54,10 @@ _LETTERED = frozenset(
     "lipoprotein chromogranin hypovitaminosis hypervitaminosis triple "
     "influenza flu hepatitis hep type group class grade hemophilia haemophilia vitamin strep factor".split()
 )
+_QUALIFIERS = frozenset(
+    "closed open displaced nondisplaced comminuted acute chronic recurrent primary secondary simple complete partial full thickness "
+    "first second third 1st 2nd 3rd degree mild moderate severe initial encounter".split()
+)
 _DENIALS = frozenset({"neg", "negative", "no", "denies", "denied", "without", "w/o", "absent"})
 _BREAKERS = frozenset("and or with without who patient that which but for is was".split())
 _CONCERNED = SHORT_NUMBER | LETTER_A | ALIAS | REPAIRED
@@ -557,17 +561,20 @@ class TermMatcher:
         linked = any(lowers[t] in _LINKS for t in between)
         if not in_order:
             inverted = (
-                len(marks) == 1
-                and marks[0] in (",", "-", "–", "(")
-                and gaps == 0
+                bool(marks)
+                and (
+                    (len(marks) == 1 and marks[0] in (",", "-", "–", "(") and gaps == 0)
+                    # "Fracture, closed, distal radius": qualifiers between the commas
+                    or (places[-1] == first and lowers[first + 1] == "," and _is_qualified(lowers, first, ordered[1]))
+                )
                 and (last + 1 >= len(lowers) or not lowers[last + 1][0].isalnum() or lowers[last + 1] in _SIDED)
             )
-            if gaps > 1 or (not is_list and any(lowers[t] in _BREAKERS for t in between)):
+            if (gaps > 1 and not inverted) or (not is_list and any(lowers[t] in _BREAKERS for t in between)):
                 return None
             sided = not marks and any(lowers[t] in _SIDED for t in between)
             if not linked and not inverted and not sided and not (gaps == 0 and not marks and n_words > 2):
                 return None
-            quality -= 0.1
+            quality = max(quality - 0.1, 0.7) if inverted else quality - 0.1
         if "," in marks and (in_order or linked):
             if not is_list:
                 return None
@@ -701,7 +708,9 @@ def _is_list(lowers: list[str], first: int, last: int, places: list[int], in_ord
         return False
     run = 0
     inner = lowers[first + 1 : last]
-    if "and" not in inner and "or" not in inner and "/" not in inner:
+    # "mets to bone, liver and nodes": the list goes on after the last word
+    goes_on = "," in inner and not in_order and lowers[first + 1] in _LINKS and lowers[last + 1 : last + 2] in (["and"], ["or"])
+    if not goes_on and "and" not in inner and "or" not in inner and "/" not in inner:
         return False
     if in_order and lowers[first + 1] not in (",", "and", "or", "/"):
         return False
@@ -710,11 +719,18 @@ def _is_list(lowers: list[str], first: int, last: int, places: list[int], in_ord
             run = 0
         elif not word[0].isalnum():
             return False
+        elif word in _LINKS or word in _SIDED or word == "the":
+            continue
         else:
             run += 1
             if run > 2:
                 return False
     return True
+
+
+def _is_qualified(lowers: list[str], first: int, second: int) -> bool:
+    """Whether nothing but commas and words of kind, degree and side stand between two places."""
+    return all(word == "," or word in _SIDED or word in _QUALIFIERS for word in lowers[first + 1 : second])
 
 
 def _in_section(name: str, values: Sequence[str]) -> bool:

@@ -71,8 +71,28 @@ _DENIERS = frozenset({"without", "w/o", "no", "not"})
 _NOTED = _DENIERS | _SIDE_FORMS.keys()
 _DIABETES = ("E08", "E09", "E10", "E13")
 _TYPE_TWO = re.compile(r"\b(?:2|ii|two|t2dm|dm2|dmii|niddm|t2)\b")
+# Chapters in which a seventh character is no extension: a final code of theirs stands as it is (Z86.0101, L98.A311).
+_WHOLE = frozenset("ACDFGJKLNQRZ")
 # Codes that are only reported beside another (guideline I.B.14, I.C.15.a, I.C.18.e).
 _BACKGROUND = frozenset({"pmh", "psh", "problem_list", "other", "hpi", "social_history"})
+_EXAMINATIONS = {
+    "Z00.00": "Z00.01",
+    "Z00.129": "Z00.121",
+    "Z01.419": "Z01.411",
+}  # without and with abnormal findings
+_NEW = frozenset(
+    "new newly elevated abnormal abnormality worsening worsened worse uncontrolled exacerbation incidental incidentally discovered "
+    "flare decompensated acute".split()
+)
+# Conditions that are new whenever they are diagnosed: acute infections, injuries; signs and abnormal findings.
+_SUDDEN = tuple(
+    "A0 A3 A4 B0 B35 B37.0 B37.2 H10 H61.2 H65.0 H65.1 H66.0 H66.9 H60 J00 J01 J02 J03 J04 J05 J06 J1 J20 J21 K52 L01 L02 L03 L22 N30.0 N39.0 "
+    "N63 S T R".split()
+)
+_ASSESSED = frozenset({"assessment", "plan", "assessment_plan", "discharge_diagnosis"})
+_BIRTHS = ("O80", "O82", "Z37")
+_AFTER_BIRTH = frozenset({"postpartum", "puerperal", "puerperium"})
+_PERIOD = re.compile(r",? (?:(?:complicating|in) )?(?:pregnancy|childbirth|(?:first|second|third|unspecified) trimester)\b")
 _COMPANY: dict[str, tuple[tuple[str, ...], str]] = {
     "Z68": (
         (
@@ -198,6 +218,7 @@ class CandidateFinder:
         self.default_of = lru_cache(maxsize=1024)(self._find_default)
         self._category_default = lru_cache(maxsize=1024)(self._find_category_default)
         self._is_integral = lru_cache(maxsize=2048)(self._find_is_integral)
+        self._at_childbirth = lru_cache(maxsize=256)(self._find_at_childbirth)
 
     def find(self, note: Note, extraction: Extraction) -> tuple[list[Candidate], list[LeftOut]]:
         """Find the candidates of one note.
@@ -249,7 +270,9 @@ class CandidateFinder:
         left_out: list[LeftOut] = []
         self._type_of_diabetes(found, mentions, left_out)
         self._combine(found, mentions, left_out)
-        self._need_company(found, mentions, left_out)
+        self._general_examination(found, near, left_out)
+        self._childbirth(found, mentions, left_out)
+        self._need_company(found, mentions, left_out, is_after_birth=not _AFTER_BIRTH.isdisjoint(near.lowers[:60]))
         self._supersede(found, left_out)
         self._mark_integral(found, mentions)
         for (code, reason), indexes in sorted(excluded.items()):
@@ -267,6 +290,8 @@ class CandidateFinder:
         One code; two where both sides are affected and the category has no code for both (guideline I.B.13).
         """
         release, table = self.release, self.table
+        if mention.root == mention.code and mention.code[0] in _WHOLE:
+            return [(mention.code, None, {})]
         stem_text, stem = self._stem_of(mention.code)
         contexts: list[dict[int, float]] = [{}]
         choices: list[Choice | None] = [None]
@@ -400,8 +425,69 @@ class CandidateFinder:
                 target = found.setdefault(other, Candidate(other, [], candidate.choice, "", candidate.origin))
                 target.mentions = sorted(set(target.mentions) | set(candidate.mentions))
 
+    def _general_examination(self, found: dict[str, Candidate], near: _Surroundings, left_out: list[LeftOut]) -> None:
+        """Say of a routine examination that it had an abnormal finding: something new, or worse (guideline I.C.21.c.13)."""
+        for plain, abnormal in _EXAMINATIONS.items():
+            exam = found.get(plain)
+            if exam is None:
+                continue
+            if abnormal not in found:
+                if not any(near.is_new_finding(c, candidate.mentions) for c, candidate in found.items() if c[0] not in "ZVWXY"):
+                    continue
+                found[abnormal] = Candidate(
+                    abnormal, [], exam.choice, exam.root, exam.origin, "I.C.21.c.13", context=exam.context
+                )
+            target = found[abnormal]
+            target.mentions = sorted({*target.mentions, *exam.mentions})
+            detail = f"coded as {abnormal}, something new was found (guideline I.C.21.c.13)"
+            left_out.append(LeftOut(plain, "superseded", detail, tuple(exam.mentions)))
+            del found[plain]
+
+    def _childbirth(self, found: dict[str, Candidate], mentions: tuple[Mention, ...], left_out: list[LeftOut]) -> None:
+        """Turn complications of pregnancy into those of childbirth where the child was born in this stay (guideline I.C.15.a.3)."""
+        if not any(c.startswith(_BIRTHS) and self._stands(found[c], mentions) for c in found):
+            return
+        for code in found:
+            if code.startswith("Z37"):  # every record of a delivery has its outcome
+                found[code].origin, found[code].citation = "combination", "I.C.21.c.11"
+        for code in [c for c in sorted(found) if c[0] == "O"]:
+            other = self._at_childbirth(code)
+            if not other:
+                continue
+            before = found.pop(code)
+            target = found.setdefault(other, Candidate(other, [], before.choice, before.root, before.origin))
+            target.mentions = sorted({*target.mentions, *before.mentions})
+            detail = f"coded as {other}, the child was born (guideline I.C.15.a.3)"
+            left_out.append(LeftOut(code, "superseded", detail, tuple(before.mentions)))
+
+    def _find_at_childbirth(self, code: str) -> str:
+        """Return the code of the same complication in childbirth; empty when there is none.
+
+        The titles say it: "complicating pregnancy, third trimester" beside "complicating childbirth".
+        """
+        release = self.release
+        title = release.title(code).lower()
+        if "childbirth" in title or ("pregnancy" not in title and "trimester" not in title):
+            return ""
+        plain = _PERIOD.sub("", title)
+        header = release.parent(code)
+        for _ in range(2):
+            if header is None or len(header) < 3:
+                break
+            low, high = release.subtree_range(release.index(header))
+            for place in range(low, high):
+                other = release.text(place)
+                if release.is_billable(other):
+                    title = release.title(other).lower()
+                    if "childbirth" in title and _PERIOD.sub("", title) == plain:
+                        return other
+            header = release.parent(header)
+        return ""
+
     @staticmethod
-    def _need_company(found: dict[str, Candidate], mentions: tuple[Mention, ...], left_out: list[LeftOut]) -> None:
+    def _need_company(
+        found: dict[str, Candidate], mentions: tuple[Mention, ...], left_out: list[LeftOut], *, is_after_birth: bool
+    ) -> None:
         """Leave out codes that are only coded beside another: body mass index, weeks of gestation, stroke scale."""
         for prefix, (company, citation) in _COMPANY.items():
             for code in [c for c in sorted(found) if c.startswith(prefix)]:
@@ -412,6 +498,10 @@ class CandidateFinder:
             for code in [c for c in found if c == "Z79.4"]:
                 detail = "insulin is part of type 1 diabetes (guideline I.C.4.a.3)"
                 left_out.append(LeftOut(code, "superseded", detail, tuple(found.pop(code).mentions)))
+        if any(c.startswith("Z38") for c in found) or (is_after_birth and not any(c.startswith(_BIRTHS) for c in found)):
+            for code in [c for c in sorted(found) if c.startswith("Z3A")]:
+                detail = "weeks of gestation are the mother's, and while she is pregnant (guideline I.C.21.c.11)"
+                left_out.append(LeftOut(code, "context", detail, tuple(found.pop(code).mentions)))
         weeks = [c for c in sorted(found) if c.startswith("Z3A")]
         if len(weeks) > 1:  # one age of the pregnancy: the one said most plainly, then first
 
@@ -633,6 +723,22 @@ class _Surroundings:
 
     def _sides_between(self, low: int, high: int) -> list[tuple[int, str]]:
         return self.side_at[bisect_left(self.side_tokens, low) : bisect_left(self.side_tokens, high)]
+
+    def is_new_finding(self, code: str, indexes: Iterable[int]) -> bool:
+        """Whether a condition is assessed, and is new or worse by its nature or by the words beside it."""
+        mentions = self.extraction.mentions
+        for index in indexes:
+            mention = mentions[index]
+            if mention.section not in _ASSESSED or mention.assertion not in ("present", "possible"):
+                continue
+            if mention.assertion == "present" and mention.is_heading and code.startswith(_SUDDEN):
+                return True
+            a, b = self.sentences[mention.sentence], self.sentences[mention.sentence + 1]
+            tokens = self.extraction.token_spans[index]
+            words = self.lowers[max(a, tokens[0] - 6) : min(b, tokens[-1] + 7)]
+            if not _NEW.isdisjoint(words) and not {"no", "not", "stable"} & set(words):
+                return True
+        return False
 
     def is_treated(self, index: int) -> bool:
         """Whether the sentence of a cancer speaks of treatment that is over (guideline I.C.2.m)."""

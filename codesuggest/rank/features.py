@@ -77,6 +77,9 @@ _CLASSES: dict[str, tuple[str, tuple[str, ...]]] = {
     "allergy": ("allergy status", ("Z88", "Z91.0")),
     "pregnancy": ("pregnancy, childbirth and the puerperium", ("O",)),
     "pain": ("pain", ("M25.5", "M54", "M79.6", "R10", "R07", "R51", "R52", "G89")),
+    "vaccination": ("immunization given", ("Z23",)),
+    "screening": ("screening", ("Z11", "Z12", "Z13")),
+    "circumstances": ("work, family, stress and the like", ("Z56", "Z60", "Z63", "Z64", "Z65", "Z73")),
     "tobacco": ("tobacco use and dependence", ("F17", "Z72.0", "Z87.891")),
 }
 
@@ -137,6 +140,9 @@ FEATURES: dict[str, str] = {
     "symptom_beside_diagnosis_in_block": "a symptom in the problem block of a named diagnosis",
     "first_problem": "belongs to the first problem named",
     "heading_exact": "the problem's name is nearly nothing but this term",
+    "cause_of_injury": "an external cause, and the note names an injury, a poisoning or a toxic effect",
+    "symptom_heading_alone": "a symptom named as a problem that belongs to no confirmed diagnosis (guideline IV.D)",
+    "required_beside": "a code that the Tabular List asks for beside another code of the note (use additional code)",
     "drug_support": "a drug of the note supports the condition",
     "is_chronic_list": "in past history and again in assessment or course",
     "note_words": "log of the number of words of the note, divided by 10",
@@ -161,6 +167,15 @@ SOFT_CUES = frozenset(
         "presumed",
     }
 )
+# "Use additional code" notes of the Tabular List: the code that asks, and what it asks for.
+_ASKS_FOR: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("I11.0", ("I50",)),
+    ("I12", ("N18",)),
+    ("I13", ("I50", "N18")),
+    *((f"E{n}.22", ("N18",)) for n in ("08", "09", "10", "11", "13")),
+    *((f"E{n}.621", ("L97",)) for n in ("08", "09", "10", "11", "13")),
+    ("N40.1", ("R33", "R35", "R39.1", "N39.4")),
+)
 _PERIPHERAL = frozenset({"ros", "exam", "tests", "medications", "instructions", "family", "other"})
 
 
@@ -177,6 +192,8 @@ class NoteView:
     category: Mapping[str, int]
     heading_size: Mapping[int, int]
     n_words: float
+    is_injury: bool
+    required: tuple[str, ...]
 
     @classmethod
     def of(cls, note: Note, extraction: Extraction, candidates: Sequence[Candidate]) -> NoteView:
@@ -205,6 +222,8 @@ class NoteView:
             category,
             _heading_sizes(extraction),
             math.log1p(len(extraction.tokens)) / 10,
+            any(c.code[0] in "ST" and _is_assessed(c, mentions) for c in candidates),
+            tuple([p for c in candidates for code, asked in _ASKS_FOR if c.code.startswith(code) for p in asked]),
         )
 
 
@@ -284,13 +303,18 @@ def featurize(
             values["narrow_choice"] = 1.0
         else:
             values["narrow_choice"] = max(0.0, min(choice.score - choice.runner_up, 1.0))
-            values["is_default"] = float(choice.is_default and choice.is_plain)
+            if choice.is_default and choice.is_plain and candidate.code[0] != "R":
+                values["is_default"] = 1.0
         if choice is not None:
             values["specific_words"] = min(len(choice.matched), 4) / 4
             values["unmatched"] = min(choice.unmatched, 4) / 4
         values["siblings"] = math.log1p(view.category[category] - 1)
         values["log_headings"] = n_headings
+        if view.required and candidate.code.startswith(view.required):
+            values["required_beside"] = 1.0
         if kind in ("symptom", "finding"):
+            if headings and not candidate.integral_to:
+                values["symptom_heading_alone"] = 1.0
             if not diagnosis_headings:
                 values["symptom_without_diagnosis"] = 1.0
             elif not headings and any(m.block in diagnosis_headings for m in own):
@@ -303,6 +327,8 @@ def featurize(
                 for i in candidate.mentions
                 if mentions[i].is_heading
             )
+        if view.is_injury and category[0] in "VWXY":
+            values["cause_of_injury"] = 1.0
         if category in view.drugs:
             values["drug_support"] = 1.0
         values["note_words"] = view.n_words
@@ -368,6 +394,14 @@ def classes_of(code: str) -> tuple[str, ...]:
     (('chronic',), ('long_term_drug',))
     """
     return tuple(name for name, (_, prefixes) in _CLASSES.items() if code.startswith(prefixes))
+
+
+def _is_assessed(candidate: Candidate, mentions: Sequence[Mention]) -> bool:
+    """Whether a code is found where problems are assessed, or the note has nothing but a narrative."""
+    return any(
+        mentions[i].assertion == "present" and _GROUPS.get(mentions[i].section) in ("diagnosis", "assessment", "plan")
+        for i in candidate.mentions
+    )
 
 
 def _kind(candidate: Candidate, own: list[Mention]) -> str:

@@ -42,6 +42,16 @@ EXAMPLES = [
     "Imp: ?<m possible>UTI</m>",
     "Findings concerning for <m possible>appendicitis</m>.",
     "Cannot exclude <m possible>endocarditis</m>.",
+    # a question mark asks about what it touches; "vs" reaches back to the comma
+    "Assessment: <m present>Dyspnea</m>, ?<m possible>COPD</m>.",
+    "<m possible>NSTEMI</m> ?; <m present>pulmonary embolism</m>.",
+    "Assessment: <m present>Back pain</m>, <m possible>muscle strain</m> vs <m possible>sciatica</m>.",
+    # "non" denies the next word alone
+    "SH: Non-<m absent>smoker</m>, social alcohol.",
+    "<m present>Non-sustained ventricular tachycardia</m>.",
+    "<m present>Non-Hodgkin lymphoma</m>.",
+    # the year of the diagnosis is not the year it ended
+    "She was diagnosed with <m present>chronic lymphocytic leukemia</m> in May 2008.",
     # someone else
     "Her grandmother had <m someone_else>pancreatitis</m>.",
     "Her mother had <m someone_else>rheumatoid arthritis</m>.",

@@ -57,6 +57,28 @@ def test_match_reads_lists_and_links(text: str, code: str) -> None:
     assert code in codes_of(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        ("Deep vein thrombosis of the right femoral and popliteal veins.", {"I82.419", "I82.439"}),
+        ("Mets to bone, liver and nodes.", {"C79.51", "C78.7"}),
+        ("Fracture, closed, distal radius, left", {"S52.509A"}),
+        ("Burn, second degree, left hand", {"T23.009A"}),
+        ("IDC, ER+/PR-/HER2-.", {"Z17.0", "Z17.22", "Z17.32"}),
+    ],
+)
+def test_parts_of_a_list_share_the_head_word(text: str, codes: set[str]) -> None:
+    assert codes <= codes_of(text)
+
+
+def test_list_of_diseases_is_no_qualified_head_word() -> None:
+    assert "C34.90" not in codes_of("Cancer, COPD, lung disease.")
+
+
+def test_sign_of_a_receptor_needs_her2_beside_it() -> None:
+    assert not {c for c in codes_of("Seen in the ER- transferred to 4W.") if c.startswith("Z17")}
+
+
 def test_match_does_not_cross_a_sentence() -> None:
     assert "N20.0" not in codes_of("There is a stone. Kidney function is normal.")
 

@@ -117,3 +117,43 @@ def test_order_is_total_and_evidence_is_exact() -> None:
 def test_contributions_sum_to_the_score() -> None:
     for s in suggest("Assessment: 1. Gout of the left foot 2. Asthma").suggestions:
         assert sum(s.contributions.values()) == pytest.approx(s.score)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "instead"),
+    [
+        # receptor status (Tabular List, Z17.4: combinations new in this release)
+        ("Assessment: Left breast cancer, ER positive, PR positive, HER2 negative.", "Z17.411", "Z17.32"),
+        ("Assessment: Left breast cancer, ER+/PR+/HER2-, on letrozole.", "Z17.411", "Z17.0"),
+        ("Assessment: Breast cancer, ER-/PR-/HER2+.", "Z17.420", "Z17.1"),
+        ("Assessment: Breast cancer, ER-/PR-/HER2-.", "Z17.421", "Z17.1"),
+        # a seventh character that is no extension
+        ("Assessment: History of tubular adenomas.", "Z86.0101", "Z86.0100"),
+        # delivery: complicating childbirth (I.C.15.a.3); no normal delivery beside a complication (I.C.15.n.1)
+        (
+            "Discharge diagnoses:\n1. Cesarean delivery, liveborn male\n2. Gestational diabetes, diet controlled",
+            "O24.420",
+            "O24.410",
+        ),
+        ("Discharge diagnoses:\n1. Normal vaginal delivery\n2. First degree perineal laceration", "O70.0", "O80"),
+        # general examination (I.C.21.c.13)
+        ("52 year old man.\nAssessment:\n1. Annual exam\n2. Elevated blood pressure, new finding today.", "Z00.01", "Z00.00"),
+        ("52 year old man.\nAssessment:\n1. Annual exam\n2. Hypertension, stable.", "Z00.00", "Z00.01"),
+        ("Well child check.\nAssessment:\n1. Well child visit\n2. Acute otitis media, right", "Z00.121", "Z00.129"),
+    ],
+)
+def test_code_stands_instead_of_the_other(text: str, code: str, instead: str) -> None:
+    found = codes(text)
+    assert code in found
+    assert instead not in found
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Postpartum visit. Vaginal delivery at 39 weeks gestation ten days ago.\nDiagnosis: Postpartum endometritis.",
+        "Diagnosis: Term newborn, born at 39 weeks gestation by vaginal delivery.",
+    ],
+)
+def test_weeks_of_gestation_are_of_a_pregnancy_that_lasts(text: str) -> None:
+    assert not [c for c in codes(text) if c.startswith("Z3A")]
