@@ -212,12 +212,18 @@ class Knowledge:
     ngrams: NgramCounts
     translation: Translation
     titles: TitleIndex
-    near: NearForms = field(init=False)
-    meanings: Meanings = field(init=False)
+    meanings: Meanings = field(init=False, repr=False)
+    _near: NearForms | None = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:
-        self.near = NearForms(self.texts)
         self.meanings = Meanings(self.titles, self.translation)
+
+    @property
+    def near(self) -> NearForms:
+        """Forms by their spelling, made when they are first looked up."""
+        if self._near is None:
+            self._near = NearForms(self.texts)
+        return self._near
 
     def batch(self, notes: Sequence[Tokens]) -> Batch:
         """Put notes together."""

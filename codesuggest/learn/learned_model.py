@@ -414,17 +414,28 @@ class LearnedModel:
         return replace(self, codes=codes, knowledge=self.knowledge.renumbered(moved, len(codes), new))
 
     def _recalibrated(self, examples: Sequence[CodedExample], notes: Sequence[PreparedNote]) -> PairRanker:
+        order = sorted(range(len(examples)), key=lambda i: (_hash_of(examples[i].group or examples[i].note_id, 0), i))
         logits, given = [], []
         n_positive = 0
-        order = sorted(range(len(examples)), key=lambda i: (_hash_of(examples[i].group or examples[i].note_id, 0), i))
-        for example, note in ((examples[i], notes[i]) for i in order[:_RECALIBRATE]):
-            if not len(note.tokens):
+        for low in range(0, _RECALIBRATE, _NOTES_AT_ONCE):
+            part = [i for i in order[low : min(low + _NOTES_AT_ONCE, _RECALIBRATE)] if len(notes[i].tokens)]
+            if not part:
                 continue
-            n_positive += len(note.codes)
-            batch = self.knowledge.batch([note.tokens])
-            _, pairs, *_ = self._pairs(example.note(), batch)
+            batch = self.knowledge.batch([notes[i].tokens for i in part])
+            of_base: dict[tuple[int, int], tuple[float, int]] = {}
+            if self.base is not None:
+                for n, i in enumerate(part):
+                    rows, _ = base_rows(self.base, examples[i].note(), self._place)
+                    of_base.update({(n, c): v for c, v in rows.items()})
+            read = read_batch(self.knowledge, batch, self.reader.spelling)
+            chance, marked = sigmoid(self.chance.logits(read.rows.X)), sigmoid(self.marked.logits(read.rows.X))
+            pairs = pair_rows(
+                self.knowledge, read.rows, chance, marked, read.note_scores, self._families, of_base, len(batch.tokens)
+            )
+            final = {(n, c) for n, i in enumerate(part) for c in notes[i].codes.tolist()}
             logits.append(self.ranker.logits(pairs.X))
-            given.append(np.isin(pairs.code, note.codes))
+            given.append(np.array([p in final for p in zip(pairs.note.tolist(), pairs.code.tolist(), strict=True)], bool))
+            n_positive += len(final)
         return calibrated(self.ranker, np.concatenate(logits), np.concatenate(given), n_positive)
 
 
