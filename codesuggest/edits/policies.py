@@ -23,6 +23,7 @@ The payer's own policy, named in ``source``; the format follows what Medicare's 
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 import tomllib
 from collections.abc import Callable, Sequence
@@ -31,7 +32,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codesuggest.edits.catalogue import SEVERITIES, Rule
-from codesuggest.edits.claim import claim_from_text
+from codesuggest.edits.claim import SETTINGS, claim_from_text
 from codesuggest.errors import CodesuggestError, ConfigError
 
 if TYPE_CHECKING:
@@ -202,6 +203,11 @@ def read_policy(path: str | Path) -> Policy:
     for key in ("id", "payer", "title", "source"):
         if not isinstance(head.get(key), str) or not head[key]:
             raise source.refuse(f"{key!r} is missing or no text", "a text", "policy", key=key)
+    if not isinstance(head.get("plan", "*"), str):
+        raise source.refuse(f"'plan' is {head['plan']!r}", "a text", "policy", key="plan")
+    for table in ("rule", "test"):
+        if not isinstance(data.get(table, []), list) or not all(isinstance(row, dict) for row in data.get(table, [])):
+            raise source.refuse(f"[{table}] is one table", f"[[{table}]], as often as needed", table)
     effective, expires = _day(source, head, "effective"), _day(source, head, "expires")
     if effective is None or (expires is not None and expires < effective):
         raise source.refuse("'effective' is missing or after 'expires'", "dates in order", "policy", key="effective")
@@ -239,6 +245,13 @@ def _rule(source: _Source, head: dict[str, Any], number: int, row: dict[str, Any
             raise source.refuse(f"a rule of kind {row['kind']!r} has no {key!r}", key, "rule", number)
     if row["kind"] == "age" and "min_age" not in row and "max_age" not in row:
         raise source.refuse("a rule of kind 'age' has no bound", "min_age or max_age", "rule", number)
+    if row.get("min_age", 0) > row.get("max_age", math.inf):
+        raise source.refuse("'min_age' is above 'max_age'", "ages in order", "rule", number, "min_age")
+    if row.get("per_days", 1) < 1 or row.get("max_units", 0) < 0:
+        key = "per_days" if row.get("per_days", 1) < 1 else "max_units"
+        raise source.refuse(f"{key!r} is {row[key]!r}", "1 or more days, 0 or more units", "rule", number, key)
+    if unknown := [v for v in row.get("settings", ()) if v not in SETTINGS]:
+        raise source.refuse(f"unknown setting {unknown[0]!r}", ", ".join(SETTINGS), "rule", number, "settings")
     if row["kind"] == "modifier" and not row.get("require_any") and not row.get("refuse"):
         raise source.refuse("a rule of kind 'modifier' names none", "require_any or refuse", "rule", number)
     if row.get("severity", "warning") not in SEVERITIES:
@@ -283,9 +296,18 @@ def _rule(source: _Source, head: dict[str, Any], number: int, row: dict[str, Any
 def _bad_expression(expression: str) -> str:
     code = r"[A-Z][0-9A][0-9A-Z](?:\.[0-9A-Z]{1,4})?"
     for part in expression.split(",") if expression else ():
-        if not re.fullmatch(rf"!?{code}(?:-{code})?(?:/.+)?", part.strip()):
+        match = re.fullmatch(rf"!?{code}(?:-{code})?(?:/(.+))?", part.strip())
+        if match is None or not _is_pattern(match[1] or ""):
             return part.strip() or ","
     return ""
+
+
+def _is_pattern(words: str) -> bool:
+    try:
+        re.compile(words)
+    except re.error:
+        return False
+    return True
 
 
 def _test(source: _Source, number: int, row: dict[str, Any], names: list[str]) -> PolicyTest:

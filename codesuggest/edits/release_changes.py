@@ -21,7 +21,7 @@ from codesuggest.codes.code import ICD10CM, without_dot
 from codesuggest.edits.catalogue import Rule
 from codesuggest.edits.index import places_of
 from codesuggest.edits.policies import Policy
-from codesuggest.errors import InputFormatError
+from codesuggest.errors import ConfigError, InputFormatError
 from codesuggest.records import Finding
 
 __all__ = ["RULES", "OpenCode", "day_text", "read_open_codes", "release_of", "report"]
@@ -73,15 +73,19 @@ def read_open_codes(path: str | Path) -> tuple[OpenCode, ...]:
     Raises
     ------
     InputFormatError
-        CS433 when it holds no code, or a date is none.
+        CS433 when it cannot be read, holds no code, or a date is none.
 
     Examples
     --------
     >>> read_open_codes("open.csv")  # doctest: +SKIP
     """
     path = Path(path)
-    with path.open(encoding="utf-8-sig", newline="") as stream:
-        rows = [[cell.strip() for cell in row] for row in csv.reader(stream) if any(cell.strip() for cell in row)]
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            rows = [[cell.strip() for cell in row] for row in csv.reader(stream) if any(cell.strip() for cell in row)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        msg = f"{path.name!r} cannot be read: {type(error).__name__}. Expected a UTF-8 text file of codes. Check the path."
+        raise InputFormatError("CS433", msg) from error
     head = [cell.casefold() for cell in rows[0]] if rows else []
     found = []
     has_head = "code" in head
@@ -152,7 +156,7 @@ def report(
     old, new : Release
         Of ICD-10-CM, the older first.
     charts : iterable of OpenCode
-        A code dated before the newer release's first day is not concerned.
+        A code dated before the newer release's first day is not concerned, unless the older one had expired by then.
     labels : iterable of str
         Codes a model can suggest.
     policies : iterable of Policy
@@ -162,12 +166,20 @@ def report(
     tuple of Finding
         In the order of severity, rule, code and place; empty when nothing in use changed.
 
+    Raises
+    ------
+    ConfigError
+        CS434 when the first release is the newer one.
+
     Examples
     --------
     >>> release = Releases().on(dt.date(2026, 5, 4))
     >>> report(release, release, charts=[OpenCode("I10")])
     ()
     """
+    if new.effective < old.effective:
+        msg = f"{old.name} is newer than {new.name}. Expected the older release first. Change their order."
+        raise ConfigError("CS434", msg)
     changes = diff(old, new)
     deleted = {without_dot(c.code): c for c in changes.deleted}
     split = {without_dot(c.code): c for c in changes.became_header}
@@ -176,7 +188,7 @@ def report(
     found: list[Finding] = []
     used = [(c.code, c.where, c.on) for c in charts] + [(code, "the model's labels", None) for code in labels]
     for code, where, day in used:
-        if day is not None and day < new.effective:
+        if day is not None and day < new.effective and (old.expires is None or day <= old.expires):
             continue
         key, place = without_dot(code), f" in {where}" if where else ""
         if key in deleted:

@@ -83,6 +83,12 @@ def test_a_policy_holds_between_its_dates_and_for_its_setting(tmp_path):
         (rule("authorization", "") + '[[test]]\nclaim = "I10 colour=red"\non = 2026-01-01\nfires = []\n', 15, "unknown key"),
         (rule("authorization", "") + '[[test]]\nclaim = "I10"\n', 14, "not complete"),
         ("[[rules]]\n", 8, "unknown table"),
+        (rule("authorization", 'settings = ["inpatent"]'), 13, "unknown setting 'inpatent'"),
+        (rule("age", "min_age = 65\nmax_age = 64"), 13, "above 'max_age'"),
+        (rule("frequency", "max_units = 1\nper_days = 0"), 14, "'per_days' is 0"),
+        (rule("frequency", "max_units = -1\nper_days = 1"), 13, "'max_units' is -1"),
+        (rule("coverage", 'diagnoses = "E11/[("'), 13, "'E11/[('"),
+        ("[rule]\nid = 1\n", 8, "as often as needed"),
     ],
 )
 def test_read_policy_names_the_line(tmp_path, text, line, words):

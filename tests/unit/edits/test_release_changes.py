@@ -6,7 +6,7 @@ from codesuggest.codes.build import compile_release
 from codesuggest.codes.release import Release
 from codesuggest.edits.policies import read_policy
 from codesuggest.edits.release_changes import OpenCode, read_open_codes, report
-from codesuggest.errors import InputFormatError
+from codesuggest.errors import ConfigError, InputFormatError
 
 
 def order(*rows):
@@ -55,6 +55,27 @@ def test_a_code_that_stays_is_silent(releases):
 def test_only_services_from_the_first_day_on_are_concerned(releases):
     assert report(*releases, charts=[OpenCode("E88.9", "a", dt.date(2026, 9, 30))]) == ()
     assert len(report(*releases, charts=[OpenCode("E88.9", "a", dt.date(2026, 10, 1))])) == 1
+
+
+def test_services_after_the_older_release_expired_are_concerned(releases, tmp_path):
+    made = compile_release(
+        tmp_path / "old.txt", effective=dt.date(2025, 10, 1), expires=dt.date(2026, 3, 31), to=tmp_path / "expired"
+    )
+    old = Release.open(made)
+    assert report(old, releases[1], charts=[OpenCode("E88.9", "a", dt.date(2026, 3, 31))]) == ()
+    assert len(report(old, releases[1], charts=[OpenCode("E88.9", "a", dt.date(2026, 4, 1))])) == 1
+
+
+def test_the_older_release_comes_first(releases):
+    with pytest.raises(ConfigError, match="CS434"):
+        report(*reversed(releases))
+
+
+def test_a_file_of_open_codes_that_cannot_be_read_is_refused(tmp_path):
+    (tmp_path / "packed.csv").write_bytes(b"PK\x03\x04\xff\xfe")
+    for path in (tmp_path / "none.csv", tmp_path, tmp_path / "packed.csv"):
+        with pytest.raises(InputFormatError, match="CS433"):
+            read_open_codes(path)
 
 
 def test_labels_and_policies_are_reported(releases, tmp_path):
