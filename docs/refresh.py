@@ -1,4 +1,4 @@
-"""Make what the documents show again: ``docs/suggest.svg``, ``docs/commands.md`` and the outputs of notebook 01.
+"""Make what the documents show again: the pages made from tables and commands, the picture, the outputs of notebook 01.
 
 Run after a change of the model or of a command.
 """
@@ -19,6 +19,8 @@ from typer.cli import get_docs_for_click
 from codesuggest import load
 from codesuggest.cli import app, sample_note
 from codesuggest.display import rich_table
+from codesuggest.edits.docs import page as edits_page
+from codesuggest.queries.docs import page as queries_page
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -54,5 +56,7 @@ def run_notebook(path: Path) -> None:
 
 if __name__ == "__main__":
     (ROOT / "docs" / "commands.md").write_text(commands_page(), encoding="utf-8", newline="\n")
+    for name, page in (("edits", edits_page), ("queries", queries_page)):
+        (ROOT / "docs" / f"{name}.md").write_text(page(), encoding="utf-8", newline="\n")
     draw_picture(ROOT / "docs" / "suggest.svg")
     run_notebook(ROOT / "notebooks" / "01_first_suggestions.ipynb")  # 02 prints a temporary folder, and is stored without outputs
