@@ -32,8 +32,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from codesuggest.edits.catalogue import SEVERITIES, Rule
-from codesuggest.edits.claim import SETTINGS, claim_from_text
+from codesuggest.edits.claim import claim_from_text
 from codesuggest.errors import CodesuggestError, ConfigError
+from codesuggest.records import SETTINGS
 
 if TYPE_CHECKING:
     from codesuggest.edits.claim import Procedure
