@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from codesuggest.codes import Release
 from codesuggest.extract.assertion import REACH, Scope, decide
-from codesuggest.extract.measures import Measure
+from codesuggest.extract.measures import RECEPTOR, Measure
 from codesuggest.extract.sections import RawSection
 from codesuggest.extract.sentences import Layout
 from codesuggest.extract.terms import Match, TermMatcher, WordNumbers
@@ -252,7 +252,9 @@ def to_extraction(
                 code=measure.code,
                 root=measure.code,
                 kind=measure.kind,
-                assertion="present" if assertion in ("possible", "conditional", "historical") else assertion,
+                assertion="present"
+                if assertion in ("possible", "conditional", "historical") or measure.term == RECEPTOR
+                else assertion,
                 section=section,
                 sentence=sentence[first],
                 block=block[first],

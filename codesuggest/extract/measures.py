@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from codesuggest.extract.tokens import Tokens
 from codesuggest.extract.words import MEASURED, OBSTETRIC
 
-__all__ = ["Measure", "find_measures"]
+__all__ = ["RECEPTOR", "Measure", "find_measures"]
 
 _BMI = re.compile(
     r"\b(?:BMI|body mass index)(?:\s*\(BMI\))?(?:\s+(?:of|is|was|today|now|currently))*\s*[:=~]?\s*(\d{2}(?:\.\d{1,2})?)\b",
@@ -34,7 +34,8 @@ _NIHSS = re.compile(
 )
 
 
-_RECEPTOR = re.compile(r"\b(?:ER|PR|HER2)[+-](?![\w+-])")
+RECEPTOR = "receptor status"
+_RECEPTOR = re.compile(r"\b(?:(?:ER|PR|HER2)[+-](?![\w+-])|(ER|PR)[ :]{1,2}(\d{1,3}) ?%)")
 _RECEPTORS = {
     "ER+": "Z17.0",
     "ER-": "Z17.1",
@@ -134,8 +135,9 @@ def find_measures(text: str, age_years: float | None, tokens: Tokens | None = No
                 yield Measure(m.start(), m.end(), bmi_code(value), "status", "body mass index")
     if (starts is None or starts) and "HER2" in text:  # "ER-" alone may be a room
         for m in _RECEPTOR.finditer(text):
-            code = _RECEPTORS[m.group(0)]
-            yield Measure(m.start(), m.end(), code, "status", "receptor status")
+            # positive from 1 % of the nuclei (ASCO/CAP 2020)
+            sign = m.group(0) if m.group(2) is None else m.group(1) + ("+" if int(m.group(2)) else "-")
+            yield Measure(m.start(), m.end(), _RECEPTORS[sign], "status", RECEPTOR)
     taken: list[tuple[int, int]] = []
     is_obstetric = flags & OBSTETRIC and _OBSTETRIC.search(text) is not None
     for m in _WEEKS.finditer(text) if is_obstetric else ():

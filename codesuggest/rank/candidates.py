@@ -90,6 +90,8 @@ _SUDDEN = tuple(
     "N63 S T R".split()
 )
 _ASSESSED = frozenset({"assessment", "plan", "assessment_plan", "discharge_diagnosis"})
+_PLAIN = re.compile(r"\bunspecified\b|\bwithout\b|\buncomplicated\b|\bnot\b|\bnos\b")
+_RATES = frozenset({"day", "daily", "year", "years", "week", "weekly"})
 _BIRTHS = ("O80", "O82", "Z37")
 _AFTER_BIRTH = frozenset({"postpartum", "puerperal", "puerperium"})
 _PERIOD = re.compile(r",? (?:(?:complicating|in) )?(?:pregnancy|childbirth|(?:first|second|third|unspecified) trimester)\b")
@@ -269,6 +271,7 @@ class CandidateFinder:
                 found[code].is_current |= is_current
         left_out: list[LeftOut] = []
         self._type_of_diabetes(found, mentions, left_out)
+        self._cigarettes(found, near, left_out)
         self._combine(found, mentions, left_out)
         self._general_examination(found, near, left_out)
         self._childbirth(found, mentions, left_out)
@@ -425,6 +428,18 @@ class CandidateFinder:
                 target = found.setdefault(other, Candidate(other, [], candidate.choice, "", candidate.origin))
                 target.mentions = sorted(set(target.mentions) | set(candidate.mentions))
 
+    @staticmethod
+    def _cigarettes(found: dict[str, Candidate], near: _Surroundings, left_out: list[LeftOut]) -> None:
+        """Name the product of a nicotine dependence where the note tells of cigarettes (guideline I.B.2)."""
+        smoker = found.get("F17.200")
+        if smoker is None or not near.tells_of_cigarettes():
+            return
+        target = found.setdefault("F17.210", Candidate("F17.210", [], smoker.choice, smoker.root, smoker.origin))
+        target.mentions = sorted({*target.mentions, *smoker.mentions})
+        del found["F17.200"]
+        detail = "the note tells of cigarettes: F17.210 (guideline I.B.2)"
+        left_out.append(LeftOut("F17.200", "superseded", detail, tuple(smoker.mentions)))
+
     def _general_examination(self, found: dict[str, Candidate], near: _Surroundings, left_out: list[LeftOut]) -> None:
         """Say of a routine examination that it had an abnormal finding: something new, or worse (guideline I.C.21.c.13)."""
         for plain, abnormal in _EXAMINATIONS.items():
@@ -540,7 +555,8 @@ class CandidateFinder:
             # the header whose codes may take over: the term's own, or the category when the code is its plainest
             scope = candidate.root if candidate.root and candidate.root != code else ""
             category = code[:3]
-            if code == self._category_default(category):
+            # penicillin is not the plain form of an allergy, nor aphasia that of a disorder of speech
+            if code == self._category_default(category) and _PLAIN.search(self.release.title(code).lower()):
                 scope = category
             elif not scope or not table.is_plainest(stem, self._root(scope)):
                 continue
@@ -724,6 +740,18 @@ class _Surroundings:
     def _sides_between(self, low: int, high: int) -> list[tuple[int, str]]:
         return self.side_at[bisect_left(self.side_tokens, low) : bisect_left(self.side_tokens, high)]
 
+    def tells_of_cigarettes(self) -> bool:
+        """Whether cigarettes are named, or packs by the day or year."""
+        lowers = self.lowers
+        return any(
+            not self.negated[i]
+            and (
+                word in ("cigarette", "cigarettes", "ppd")
+                or (word in ("pack", "packs") and not _RATES.isdisjoint(lowers[i + 1 : i + 4]))
+            )
+            for i, word in enumerate(lowers)
+        )
+
     def is_new_finding(self, code: str, indexes: Iterable[int]) -> bool:
         """Whether a condition is assessed, and is new or worse by its nature or by the words beside it."""
         mentions = self.extraction.mentions
@@ -796,7 +824,8 @@ class _Surroundings:
         near = set(self.lowers[a:b])
         if "D" not in allowed:
             if allowed == "01":  # gout: without, with tophus
-                return "1" if any(w.startswith("toph") for w in block) else "0"
+                named = (i for i in range(c, min(d, c + 300)) if self.lowers[i].startswith("toph"))
+                return "1" if any(not self.negated[i] for i in named) else "0"
             if "4" in allowed and "0" in allowed:  # glaucoma: stage
                 return next((_STAGES[w] for w in self.lowers[a:b] if w in _STAGES), "")
             if "9" in allowed and "3" in allowed:  # retinopathy and the like: eye

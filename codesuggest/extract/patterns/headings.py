@@ -125,7 +125,9 @@ SYSTEMS: frozenset[str] = frozenset(
     "pulmonary, lungs, chest, gastrointestinal, gi, abdomen, abd, genitourinary, gu, musculoskeletal, msk, extremities, ext, skin, "
     "integumentary, neurological, neurologic, neuro, psychiatric, psych, endocrine, hematologic, heme, lymphatic, allergic, immunologic, "
     "breast, breasts, back, spine, vascular, rectal, pelvic, gen, ent, hem lymph, constitution, vitals, lymph nodes, lymph, oropharynx, "
-    "hematologic lymphatic, allergic immunologic, genitalia, pulm, ears nose throat, ears nose mouth throat, neck supple".replace("\n", "").split(", ")
+    "hematologic lymphatic, allergic immunologic, genitalia, pulm, ears nose throat, ears nose mouth throat, neck supple".replace(
+        "\n", ""
+    ).split(", ")
 )
 
 # Labels inside the plan for one problem: what follows speaks of the problem named before.

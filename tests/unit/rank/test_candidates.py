@@ -127,6 +127,12 @@ def test_contributions_sum_to_the_score() -> None:
         ("Assessment: Left breast cancer, ER+/PR+/HER2-, on letrozole.", "Z17.411", "Z17.0"),
         ("Assessment: Breast cancer, ER-/PR-/HER2+.", "Z17.420", "Z17.1"),
         ("Assessment: Breast cancer, ER-/PR-/HER2-.", "Z17.421", "Z17.1"),
+        ("Assessment: Breast cancer, ER 95%, PR 40%, HER2 neg.", "Z17.411", "Z17.32"),
+        ("Assessment: Breast cancer, ER 0% PR 0% HER2 neg.", "Z17.421", "Z17.32"),
+        # the product that is smoked, the storm of a goiter, gout that is said to have no tophus
+        ("SH: half a pack a day.\nAssessment: Tobacco dependence.", "F17.210", "F17.200"),
+        ("Assessment: 1. Thyroid storm 2. Graves disease", "E05.01", "E05.00"),
+        ("Assessment: Chronic gout, right foot, no tophi.", "M1A.0710", "M1A.0711"),
         # a seventh character that is no extension
         ("Assessment: History of tubular adenomas.", "Z86.0101", "Z86.0100"),
         # delivery: complicating childbirth (I.C.15.a.3); no normal delivery beside a complication (I.C.15.n.1)
@@ -157,3 +163,18 @@ def test_code_stands_instead_of_the_other(text: str, code: str, instead: str) ->
 )
 def test_weeks_of_gestation_are_of_a_pregnancy_that_lasts(text: str) -> None:
     assert not [c for c in codes(text) if c.startswith("Z3A")]
+
+
+@pytest.mark.parametrize(
+    ("text", "both"),
+    [
+        ("Allergies: penicillin, vancomycin.", {"Z88.0", "Z88.1"}),
+        ("Assessment: 1. Aphasia 2. Dysarthria", {"R47.01", "R47.1"}),
+    ],
+)
+def test_specific_code_does_not_step_back_behind_its_neighbour(text: str, both: set[str]) -> None:
+    assert both <= set(codes(text))
+
+
+def test_pack_without_a_rate_names_no_cigarettes() -> None:
+    assert "F17.210" not in codes("Ice pack to the knee.\nAssessment: Tobacco dependence.")
