@@ -528,8 +528,14 @@ def _contrasts(title: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
     return tuple((title[: m.start()], stated) for denied, stated in _CONTRASTS for m in denied.finditer(title))
 
 
-def _denies(a: CodeFacts, b: CodeFacts) -> bool:
-    """Whether a title says "without" where another, of no other side, says "with"."""
+def denies(a: CodeFacts, b: CodeFacts) -> bool:
+    """Whether a title says "without" where another, of no other side, says "with".
+
+    Examples
+    --------
+    >>> denies(CodeFacts("N30.00"), CodeFacts("N30.01"))  # without a release there are no titles
+    False
+    """
     if a.side != b.side:
         return False
     for lead, stated in _contrasts(a.title):
@@ -555,10 +561,10 @@ def _neighbours(view: View, categories: dict[str, list[CodeFacts]], add: Callabl
             for b in members:
                 if a is b:
                     continue
-                if _denies(a, b):
+                if denies(a, b):
                     message = f"{a.text} ({a.title}) and {b.text} ({b.title}) contradict each other."
                     add(WITH_AND_WITHOUT.finding((a.text, b.text), message, release=release.name))
-                elif stem and b.key.startswith(stem) and "nspecified" not in b.title and not _denies(b, a):
+                elif stem and b.key.startswith(stem) and "nspecified" not in b.title and not denies(b, a):
                     message = f"{a.text} ({a.title}) is less specific than {b.text} ({b.title})."
                     add(UNSPECIFIED.finding((a.text, b.text), message, release=release.name))
 

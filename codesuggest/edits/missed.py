@@ -21,6 +21,8 @@ from codesuggest.codes.code import with_dot, without_dot
 from codesuggest.edits.catalogue import Rule
 from codesuggest.edits.claim import Claim, Diagnosis
 from codesuggest.edits.engine import TABLES_FOLDER, Tables, check, day_of, default_tables, sorted_findings
+from codesuggest.edits.guidelines import denies
+from codesuggest.edits.index import CodeFacts
 from codesuggest.records import Evidence, Finding, Note, Result, Span
 
 __all__ = ["RULES", "check_result", "compare_with_note", "modifier_words"]
@@ -66,7 +68,15 @@ LESS_SPECIFIC = Rule(
     f"{_SECTION} I.B.2 and I.B.18 (level of detail; unspecified codes)",
     "Use the more specific code if the record supports it.",
 )
-RULES = (LACKING, UNSUPPORTED, CONTRADICTED, UNCERTAIN, LESS_SPECIFIC)
+CONTRARY = Rule(
+    "MIS-06",
+    "missed",
+    "warning",
+    "A code that says the contrary of the one the note supports: without a complication and with it, or the other side.",
+    f"{_SECTION} I.A.19 (code assignment and the provider's statement), I.B.2 and I.B.13 (laterality)",
+    "Use the code that agrees with the record.",
+)
+RULES = (LACKING, UNSUPPORTED, CONTRADICTED, UNCERTAIN, LESS_SPECIFIC, CONTRARY)
 _AGAINST = {
     "absent": "denied or ruled out",
     "someone_else": "about someone else",
@@ -129,6 +139,11 @@ def compare_with_note(claim: Claim, result: Result, tables: Tables) -> tuple[Fin
             elif left_out.reason == "possible" and claim.setting != "inpatient":
                 message = f"{facts.text} ({facts.title}) is only uncertain in the note."
                 found.append(UNCERTAIN.finding((facts.text,), message, release=name, evidence=left_out.evidence))
+        elif contrary := [s for s in better if _are_contrary(facts, index.facts(s.code))]:
+            best = contrary[0]
+            replaced.add(_key(best.code))
+            message = f"The claim has {facts.text} ({facts.title}); the note supports {best.code} ({best.description})."
+            found.append(CONTRARY.finding((facts.text, best.code), message, release=name, evidence=best.evidence))
         elif not any(other[:3] == key[:3] for other in suggested):
             message = f"No words of the note were found for {facts.text} ({facts.title})."
             found.append(UNSUPPORTED.finding((facts.text,), message, release=name))
@@ -138,6 +153,12 @@ def compare_with_note(claim: Claim, result: Result, tables: Tables) -> tuple[Fin
             message = f"The note supports {suggestion.code} ({suggestion.description}), which the claim lacks."
             found.append(LACKING.finding((suggestion.code,), message, release=name, evidence=suggestion.evidence))
     return sorted_findings(found)
+
+
+def _are_contrary(a: CodeFacts, b: CodeFacts) -> bool:
+    """Whether two codes are one condition on different sides, or with and without a complication."""
+    other_side = {a.side, b.side} == {"left", "right"} and a.base == b.base
+    return other_side or denies(a, b) or denies(b, a)
 
 
 def _is_vague(title: str) -> bool:

@@ -56,6 +56,27 @@ def test_a_claim_is_compared_with_the_note(text, expected):
     assert compared(text) == expected
 
 
+@pytest.mark.parametrize(
+    ("claimed", "supported", "fires"),
+    [
+        ("N30.01", "N30.00", True),
+        ("N30.00", "N30.01", True),
+        ("N30.10", "N30.01", False),
+        ("M17.12", "M17.11", True),
+        ("M17.12", "M17.12", False),
+    ],
+)
+def test_a_code_that_says_the_contrary_of_the_note(claimed, supported, fires):
+    result = Result("n1", TEXT, "", (suggestion(1, supported, "Hypertension"),))
+    found = compare_with_note(claim_from_text(claimed), result, tables())
+    assert [(f.rule_id, f.codes) for f in found] == ([("MIS-06", (claimed, supported))] if fires else [])
+
+
+def test_both_sides_on_the_claim_say_nothing_contrary():
+    result = Result("n1", TEXT, "", (suggestion(1, "M17.11", "Hypertension"),))
+    assert compare_with_note(claim_from_text("M17.11 M17.12"), result, tables()) == ()
+
+
 def test_findings_show_the_words_of_the_note():
     (found,) = compare_with_note(claim_from_text("I50.23 I10 J18.9"), RESULT, tables())
     assert [e.excerpt for e in found.evidence] == ["pneumonia"]
