@@ -140,7 +140,7 @@ FEATURES: dict[str, str] = {
     "symptom_beside_diagnosis_in_block": "a symptom in the problem block of a named diagnosis",
     "first_problem": "belongs to the first problem named",
     "heading_exact": "the problem's name is nearly nothing but this term",
-    "cause_of_injury": "an external cause, and the note names an injury, a poisoning or a toxic effect",
+    "cause_of_injury": "an external cause, and the note assesses an injury, a poisoning or a toxic effect",
     "symptom_heading_alone": "a symptom named as a problem that belongs to no confirmed diagnosis (guideline IV.D)",
     "required_beside": "a code that the Tabular List asks for beside another code of the note (use additional code)",
     "drug_support": "a drug of the note supports the condition",
@@ -397,7 +397,7 @@ def classes_of(code: str) -> tuple[str, ...]:
 
 
 def _is_assessed(candidate: Candidate, mentions: Sequence[Mention]) -> bool:
-    """Whether a code is found where problems are assessed, or the note has nothing but a narrative."""
+    """Whether a code stands where problems are assessed."""
     return any(
         mentions[i].assertion == "present" and _GROUPS.get(mentions[i].section) in ("diagnosis", "assessment", "plan")
         for i in candidate.mentions
