@@ -23,7 +23,7 @@ class Reference:
     Raises
     ------
     InvalidSpanError
-        CS520 when there is no range.
+        CS523 when there is no range.
 
     Examples
     --------
@@ -36,7 +36,7 @@ class Reference:
     def __post_init__(self) -> None:
         if not self.spans:
             raise InvalidSpanError(
-                "CS520",
+                "CS523",
                 "A reference has no range of characters: 0 given. Expected at least one. Leave the reference out when the evidence is not known.",
             )
         object.__setattr__(self, "spans", tuple(sorted(self.spans, key=lambda s: (s.start, s.end))))

@@ -523,11 +523,11 @@ def fit(
     Raises
     ------
     ConfigError
-        CS521 when there are fewer than ten coded notes, CS522 when the base model has another release.
+        CS524 when there are fewer than ten coded notes, CS525 when the base model has another release.
     """
     if base is not None and base.model.release.sha256 != release.sha256:
         raise ConfigError(
-            "CS522",
+            "CS525",
             f"The base model was made for {base.model.release.name}, and the release given is {release.name}. "
             "Expected the same release. Give that of the base, or leave the base out.",
         )
@@ -547,7 +547,7 @@ def fit(
             say("notes read", len(notes), 0)
     if len(notes) < 10:
         raise ConfigError(
-            "CS521",
+            "CS524",
             f"{len(notes)} coded notes were given. Expected at least 10, better 100. Collect more decisions before retraining.",
         )
     codes = tuple(universe(release, growing))

@@ -140,7 +140,7 @@ def retrain(
     Raises
     ------
     ConfigError
-        CS706 when the folder exists; CS707 when `held_out` is out of range; CS521 when too little was decided.
+        CS706 when the folder exists; CS707 when `held_out` is out of range; CS524 when too little was decided.
     """
     target = Path(to)
     if target.exists():

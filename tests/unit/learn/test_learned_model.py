@@ -199,12 +199,12 @@ def test_an_updated_model_is_saved_and_opened(spanish, tmp_path):
 
 
 def test_too_few_notes_are_refused(release):
-    with pytest.raises(ConfigError, match="CS521"):
+    with pytest.raises(ConfigError, match="CS524"):
         fit(made_up(5), release=release, language="es")
 
 
 def test_a_reference_has_a_range():
-    with pytest.raises(InvalidSpanError, match="CS520"):
+    with pytest.raises(InvalidSpanError, match="CS523"):
         Reference(())
 
 
