@@ -37,7 +37,7 @@ ROOMS = {
     "spacy": {"extract", "display", "doctor"},
     "sklearn": {"rank.estimator", "learn", "doctor"},
     "scipy": {"rank.estimator", "learn", "doctor"},
-    "pydantic": {"config", "schema", "config", "desk", "claims", "doctor"},
+    "pydantic": {"config", "schema", "desk", "claims", "doctor"},
     "sqlalchemy": {"decisions", "desk", "doctor"},
     "jinja2": {"queries", "desk"},
     "fastapi": {"desk"},
