@@ -51,6 +51,10 @@ def retrain_command(
     base: Annotated[
         str, typer.Option(help="Model to build on: a folder, 'default', or 'none' to begin with an empty lexicon.")
     ] = "default",
+    update: Annotated[
+        Path | None,
+        typer.Option(exists=True, help="A model that `retrain` wrote: learn what is new since, without starting over."),
+    ] = None,
     against: Annotated[Path | None, typer.Option(exists=True, help="Model in use, to compare with; the base without it.")] = None,
     language: Annotated[str, typer.Option(help="Language of the notes, such as en or es.")] = "en",
     system: _System = "ICD-10-CM",
@@ -72,7 +76,7 @@ def retrain_command(
     from codesuggest.learn.retraining import retrain
     from codesuggest.suggester import load
 
-    start = None if base == "none" else load(None if base == "default" else base)
+    start = None if base == "none" or update is not None else load(None if base == "default" else base)
     if start is not None and (language != "en" or start.model.release.system != system):
         raise ConfigError(
             "CS709",
@@ -85,6 +89,7 @@ def retrain_command(
             notes,
             to=to,
             base=start,
+            update=update,
             against=load(against) if against is not None else None,
             language=language,
             system=system,

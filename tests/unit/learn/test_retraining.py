@@ -109,6 +109,37 @@ def test_rejections_teach_when_not_to(tmp_path):
     assert probability["Assessment: marsh ague."] > probability["Slept well. Reminded of marsh ague leaflets."] + 0.2
 
 
+def test_an_update_learns_what_is_new_without_starting_over(case, tmp_path):
+    folder, _, texts, _ = case
+    more, new = dict(texts), []
+    for i in range(12):
+        note_id = f"m{i:03}"
+        more[note_id] = f"{FILLERS[i % 5]} Assessment: quartan shivers."
+        start = more[note_id].index("quartan")
+        span = Span(start, start + len("quartan shivers"))
+        new.append(
+            Decision(note_id, "B52.9", "accept", "coder", "ann", WHEN, evidence=((span,),), encounter_id=f"f{i}", event_id=f"{note_id}-x")
+        )
+    with DecisionLog(tmp_path / "log.sqlite") as log:
+        log.record(*made_up(90)[1])
+        log.record(*new)
+        done = retrain(log, more, to=tmp_path / "second", update=folder / "candidate", n_draws=20)
+    assert done.n_learned == sum(side_of(f"f{i}") == "train" for i in range(12))
+    assert done.seconds["fit"] < 30
+    found = {s.code: s.probability for s in load(tmp_path / "second").suggest(load_note("Assessment: quartan shivers.")).suggestions}
+    assert max(found, key=found.get) == "B52.9"
+    before = {s.code for s in load(folder / "candidate").suggest(load_note("Assessment: quartan shivers.")).suggestions if s.selected}
+    assert "B52.9" not in before
+
+
+def test_only_a_model_from_a_log_can_be_updated(case, tmp_path):
+    from codesuggest.model import default_model_folder
+
+    _, log, texts, _ = case
+    with pytest.raises(ConfigError, match="CS710"):
+        retrain(log, texts, to=tmp_path / "m", update=default_model_folder())
+
+
 def test_nothing_moved_on_the_notes_learned_from(case):
     folder, log, texts, _ = case
     report = drift_since(log, texts, folder / "candidate")
