@@ -59,18 +59,9 @@ class _By(StrEnum):
 def _open(where: str) -> DecisionLog:
     """Open a log, or read an exported one into memory."""
     from codesuggest.decisions import DecisionLog
-    from codesuggest.decisions.files import FORMATS, import_file
+    from codesuggest.decisions.files import open_log
 
-    path = Path(where)
-    if "://" in where or not any(path.name.lower().endswith(ending) for ending in FORMATS):
-        return DecisionLog(where, must_exist=True)
-    if not path.is_file():
-        raise ConfigError("CS725", f"There is no file {where!r}. Expected a decision log or an exported one. Check the path.")
-    log = DecisionLog("sqlite://")
-    done = import_file(log, path)
-    if done.n_rejected:
-        typer.echo(f"warning: {done.n_rejected} rows of {path.name} could not be read; they are in {done.rejects}", err=True)
-    return log
+    return DecisionLog(where, must_exist=True) if "://" in where else open_log(Path(where))
 
 
 def _charts(log: DecisionLog, since: dt.datetime | None, until: dt.datetime | None) -> tuple[Chart, ...]:

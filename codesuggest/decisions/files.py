@@ -9,6 +9,7 @@ import json
 import os
 import re
 import tempfile
+import warnings
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -20,11 +21,11 @@ from typing import IO, Any, BinaryIO, TextIO
 from codesuggest.decisions.events import Event
 from codesuggest.decisions.log import DecisionLog
 from codesuggest.decisions.rows import FIELDS, RowReader, row_of
-from codesuggest.errors import CodesuggestError, ConfigError, DecisionConflictError, InputFormatError
+from codesuggest.errors import CodesuggestError, CodesuggestWarning, ConfigError, DecisionConflictError, InputFormatError
 from codesuggest.notes.streams import lines_of, open_stream, stem_and_kind
 from codesuggest.notes.text import MAX_BYTES
 
-__all__ = ["FORMATS", "Imported", "Rejected", "export_events", "import_file"]
+__all__ = ["FORMATS", "Imported", "Rejected", "export_events", "import_file", "open_log"]
 
 FORMATS: dict[str, str] = {
     ".jsonl": "jsonl",
@@ -99,6 +100,35 @@ def format_of(path: Path, given: str | None = None) -> str:
             "parquet. Say which it is.",
         )
     return found
+
+
+def open_log(path: Path) -> DecisionLog:
+    """Open the SQLite file of a log, or read an exported one (by its ending) into memory.
+
+    Raises
+    ------
+    ConfigError
+        CS503 when there is no such file.
+
+    Warns
+    -----
+    CodesuggestWarning
+        How many rows of an exported log could not be read, and where they are.
+    """
+    if stem_and_kind(path)[1] not in FORMATS:
+        return DecisionLog(path, must_exist=True)
+    if not path.is_file():
+        raise ConfigError(
+            "CS503", f"There is no file {path.name!r}. Expected a decision log, or an exported one. Check the path."
+        )
+    log = DecisionLog("sqlite://")
+    done = import_file(log, path)
+    if done.n_rejected:
+        where = done.rejects.name if done.rejects is not None else "no file"
+        warnings.warn(
+            f"{done.n_rejected} rows of {path.name} could not be read; they are in {where}", CodesuggestWarning, stacklevel=2
+        )
+    return log
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -260,11 +290,23 @@ class _Source:
 
     def _jsonl(self) -> Iterator[_Row]:
         unread: set[str] = set()
-        known = {self.reader.column_of(field) for field in FIELDS} | {"note_ids", "opened", "finished", "shown", "codes", "facts", "edits"}
+        known = {self.reader.column_of(field) for field in FIELDS} | {
+            "note_ids",
+            "opened",
+            "finished",
+            "shown",
+            "codes",
+            "facts",
+            "edits",
+        }
         with open_stream(self.path) as (stream, _):
             for number, line in enumerate(lines_of(stream), 1):
                 if line is None:
-                    yield number, None, InputFormatError("CS536", "The line is too long. Expected at most some megabytes. Look at it.")
+                    yield (
+                        number,
+                        None,
+                        InputFormatError("CS536", "The line is too long. Expected at most some megabytes. Look at it."),
+                    )
                     continue
                 if not line.strip():
                     continue
@@ -272,7 +314,9 @@ class _Source:
                     row = json.loads(line.decode("utf-8"))
                 except (ValueError, RecursionError) as error:
                     where = f", column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
-                    problem = InputFormatError("CS536", f"The line is not JSON in UTF-8{where}. Expected an object a line. Correct it.")
+                    problem = InputFormatError(
+                        "CS536", f"The line is not JSON in UTF-8{where}. Expected an object a line. Correct it."
+                    )
                     yield number, line.decode("utf-8", "backslashreplace"), problem
                     continue
                 if not isinstance(row, dict):
@@ -307,7 +351,9 @@ class _Source:
                     yield (
                         number,
                         raw,
-                        InputFormatError("CS536", f"The row has {has}, the header {len(header)} cells. Expected as many. Is a quote missing?"),
+                        InputFormatError(
+                            "CS536", f"The row has {has}, the header {len(header)} cells. Expected as many. Is a quote missing?"
+                        ),
                     )
                 else:
                     yield number, {k: _unguarded(v) for k, v in zip(header, cells, strict=True)}, None
@@ -318,7 +364,7 @@ class _Source:
             if is_first:
                 if line.startswith((b"\xff\xfe", b"\xfe\xff")):
                     raise InputFormatError(
-                        "CS536", f"{self.path.name!r} is UTF-16. Expected UTF-8. Save it as UTF-8 (\"CSV UTF-8\" in a spreadsheet)."
+                        "CS536", f'{self.path.name!r} is UTF-16. Expected UTF-8. Save it as UTF-8 ("CSV UTF-8" in a spreadsheet).'
                     )
                 line = line.removeprefix(b"\xef\xbb\xbf")
                 is_first = False
@@ -335,7 +381,9 @@ class _Source:
         try:
             file = parquet.ParquetFile(self.path)
         except FileNotFoundError as error:
-            raise InputFormatError("CS159", f"{str(self.path)!r} cannot be read: no such file. Expected a table. Check the path.") from error
+            raise InputFormatError(
+                "CS159", f"{str(self.path)!r} cannot be read: no such file. Expected a table. Check the path."
+            ) from error
         except (pa.ArrowException, OSError) as error:
             raise self._damaged() from error
         with file:
@@ -356,7 +404,8 @@ class _Source:
 
     def _damaged(self) -> InputFormatError:
         return InputFormatError(
-            "CS536", f"{self.path.name!r} cannot be read as Parquet: it is damaged or another kind of file. Expected a whole table. Copy it again."
+            "CS536",
+            f"{self.path.name!r} cannot be read as Parquet: it is damaged or another kind of file. Expected a whole table. Copy it again.",
         )
 
 
@@ -525,5 +574,3 @@ def _arrow_row(event: Event) -> dict[str, Any]:
     if "body" in row:
         row["body"] = json.dumps(row["body"], ensure_ascii=False)
     return row
-
-

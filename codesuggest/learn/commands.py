@@ -68,9 +68,13 @@ def evaluate_command(
         typer.Argument(
             metavar="CODED",
             exists=True,
-            help="Coded notes: JSON lines (note_id, text, codes, evidence), or a folder of marked notes.",
+            help="Coded notes: JSON lines (note_id, text, codes, evidence), a folder of marked notes, or with --notes a decision log.",
         ),
     ],
+    log_notes: Annotated[
+        Path | None,
+        typer.Option("--notes", exists=True, help="CODED is a decision log, exported or a SQLite file, about these notes."),
+    ] = None,
     model: Annotated[Path | None, typer.Option(help="Model folder; the default model without it.")] = None,
     against: Annotated[
         Path | None, typer.Option(help="Another model folder, compared on the same notes with paired tests.")
@@ -115,7 +119,10 @@ def evaluate_command(
     for path in (json_to, html_to):
         if path is not None and str(path) != "-" and not path.resolve().parent.is_dir():
             raise ConfigError("CS522", f"The folder of {path.name!r} does not exist. Expected an existing one. Create it first.")
-    notes = read_coded_notes(coded, part=part.value if part else None)
+    if log_notes is not None:
+        notes = _of_log(coded, log_notes, part.value if part else None)
+    else:
+        notes = read_coded_notes(coded, part=part.value if part else None)
     known = {n.note.note_id: n.note.text for n in notes}
     others = [n for n in read_coded(second, texts=known) if n.note.note_id in known] if second is not None else None
     suggester, rival = load(model), load(against) if against is not None else None
@@ -146,6 +153,18 @@ def evaluate_command(
     if report.no_guarantee:
         typer.echo(report.no_guarantee, err=True)
         raise typer.Exit(4)
+
+
+def _of_log(log: Path, notes: Path, part: str | None) -> list[CodedNote]:
+    """Return the notes of a decision log with the codes that stand."""
+    from codesuggest.decisions.files import open_log
+    from codesuggest.learn.practice import split_of
+    from codesuggest.learn.retraining import coded_notes
+
+    found = [n for n in coded_notes(open_log(log), notes) if part is None or split_of(n.note.note_id) == part]
+    if not found:
+        raise ConfigError("CS521", f"{log.name!r} decides about no note that was given. Expected decisions and their notes. Check --notes.")
+    return found
 
 
 def _guarantee(evaluation: Evaluation, target_precision: float | None, confidence: float) -> tuple[Guarantee | None, str]:

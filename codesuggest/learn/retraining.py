@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from codesuggest.learn.learned_model import LearnedModel
     from codesuggest.suggester import Suggester
 
-__all__ = ["Retrained", "drift_since", "held_out_notes", "retrain"]
+__all__ = ["Retrained", "coded_notes", "drift_since", "held_out_notes", "retrain"]
 
 Notes = Mapping[str, Note | str] | Iterable[Note | Failure] | str | Path
 Progress = Callable[[str, int, int], None]
@@ -206,14 +207,17 @@ def retrain(
         n_learned = len(learned)
     lap("fit")
     model.facts = model.facts | {"held_out_percent": held_out, "log_events": log.chain.head()[0], **_left_out_facts(rows)}
-    target.mkdir(parents=True)
-    _write_json(target / PROFILE, _window(log, learned, texts, system).to_dict())
+    beside = target.with_name(f".{target.name}.new")  # the candidate appears whole, or not at all
+    shutil.rmtree(beside, ignore_errors=True)
+    beside.mkdir(parents=True)
+    _write_json(beside / PROFILE, _window(log, learned, texts, system).to_dict())
     lines = (
         {"reason": x.reason, "note_id": x.note_id, "code": x.code, "event_id": x.event_id, "detail": x.detail}
         for x in rows.left_out
     )
-    (target / LEFT_OUT).write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8", newline="\n")
-    model.save(target)
+    (beside / LEFT_OUT).write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8", newline="\n")
+    model.save(beside)
+    beside.rename(target)
     lap("save")
     evaluation = verdict = None
     if apart:
@@ -228,6 +232,19 @@ def retrain(
             verdict = judge(current, evaluation, bounds=bounds, release=release, n_draws=n_draws, seed=seed)
         lap("evaluation")
     return Retrained(target, rows, n_learned, len(apart), evaluation, verdict, seconds)
+
+
+def coded_notes(
+    log: DecisionLog, notes: Notes, *, system: str = "ICD-10-CM", releases: Releases | None = None, day: dt.date | None = None
+) -> list[CodedNote]:
+    """Return every note of a log with the codes that stand, to measure a model on.
+
+    Parameters
+    ----------
+    log, notes, system, releases, day
+        As of `retrain`.
+    """
+    return held_out_notes(log, notes, system=system, held_out=100, releases=releases, day=day)
 
 
 def held_out_notes(

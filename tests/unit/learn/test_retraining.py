@@ -181,6 +181,11 @@ def test_commands(case, run, tmp_path):
     assert "candidate from" in made.output
     watched = run("drift", *common, "--model", tmp_path / "c")
     assert watched.exit_code == 0, watched.output
+    measured = run(
+        "evaluate", folder / "log.sqlite", "--notes", notes, "--model", tmp_path / "c", "--faithfulness", 0, "--draws", 10, "--json", "-"
+    )
+    assert measured.exit_code == 0, measured.output
+    assert json.loads(measured.stdout)["evaluation"]["n_notes"] == len(texts)
     again = run("retrain", *common, "--to", tmp_path / "c", "--base", "none")
     assert again.exit_code == 2
     assert "CS706" in again.output
