@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-import gc
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from codesuggest.decisions import DecisionLog
-from codesuggest.decisions.log import Standing
+from codesuggest.decisions.log import Standing, uncollected
 from codesuggest.records import Decision, FinalCode, Review, Shown
 
 __all__ = ["Chart", "charts_of"]
@@ -108,20 +106,8 @@ def charts_of(
     -------
     tuple of Chart
     """
-    with _collector_held():
+    with uncollected():
         return _charts_of(log, since, until, unfinished=unfinished)
-
-
-@contextmanager
-def _collector_held() -> Iterator[None]:
-    """Hold the garbage collector: it would walk a growing heap of values that all stay, for two fifths of the time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _charts_of(log: DecisionLog, since: dt.datetime | None, until: dt.datetime | None, *, unfinished: bool) -> tuple[Chart, ...]:
